@@ -1,0 +1,88 @@
+"""Files written whole or not at all, and hashes of them."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from weighin.core.errors import StorageError
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns a full disk or missing permission into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Free some space and start again; what was saved before is intact" if full else "Choose another folder with --runs"
+        raise StorageError(f"Cannot write {path}: {error.strerror or error}", hint=hint) from error
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Calls ``write(temporary)`` and renames; the temporary name never survives a failure."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text, atomically, UTF-8."""
+    write_atomic(path, lambda temporary: _flush(temporary, text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON, atomically, readable by people."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def _flush(path: Path, raw: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def hash_bytes(raw: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hash_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode())
+
+
+def hash_path(path: Path) -> str:
+    """SHA-256 of a file, or of the names and hashes of all files below a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_json([(str(p.relative_to(path)), hash_path(p)) for p in sorted(path.rglob("*")) if p.is_file()])
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def listing_hash(data: str) -> str:
+    """A hash of a data spec ``kind[:PATH]``: the spec, and names and sizes of the files at PATH if it is there."""
+    _, _, where = data.partition(":")
+    root = Path(where) if where else None
+    if root is None or not root.exists():
+        return hash_json([data])[:16]
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return hash_json([data, [(str(p.relative_to(root)), p.stat().st_size) for p in files]])[:16]
