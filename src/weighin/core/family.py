@@ -160,6 +160,10 @@ class Family(ABC, Generic[X, T, Y]):
         """What must hold of any trained model."""
         return ()
 
+    def brief(self, y: Y) -> str:
+        """An answer in a few characters, for tables; comparable with ``str(truth)`` where the truth is a label."""
+        return str(self.show(y))[:80]
+
     def picture(self, x: X) -> bytes | None:
         """A PNG of one input, for reports; None when the family has no picture."""
         return None

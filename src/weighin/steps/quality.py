@@ -1,0 +1,112 @@
+"""Quality: the predictor's answers to test examples, as tallies with intervals by group."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weighin.core.engine import Say, silent
+from weighin.core.errors import DataError
+from weighin.core.family import Example, Family, Score, Tally
+from weighin.core.files import hash_json, hash_path
+from weighin.core.result import Measurement
+from weighin.core.statistics import interval
+from weighin.steps import evidence
+from weighin.steps.candidate import Weighed
+from weighin.steps.train import sample
+
+CHUNK = 512  # examples between two signs of life
+WORST = 24  # examples shown of each candidate
+CONFUSED = 24
+
+
+def quality(candidate: Weighed, *, examples: int | None = None, seed: int = 0, say: Say = silent, again: bool = False) -> list[Measurement]:
+    """Every score of the family on at most ``examples`` test examples; taken from the run where they stand already."""
+    family = candidate.family
+    test = sample(family.examples(candidate.data, "test"), examples, seed)
+    if not test:
+        raise DataError(f"{candidate.data!r} has no test examples for {family.name}")
+    asked = hash_json([[e.id, e.group, e.kind] for e in test])[:16]
+    known = [] if again else standing(candidate, {"examples": asked}, [score.name for score in family.scores])
+    if known:
+        return known
+    answers = _answers(candidate, test, say)
+    tallies = family.score(answers, test)
+    path = candidate.run.path / "evidence" / f"{candidate.stem}-quality.npz"
+    arrays = {"groups": np.array([e.group for e in test]), "kinds": np.array([e.kind for e in test])}
+    for name, tally in tallies.items():
+        arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
+    evidence.save(path, arrays, {"examples": asked, "seed": seed, "n": len(test), **_samples(candidate, test, answers, tallies)})
+    hashes = {"examples": asked, "evidence": hash_path(path)[:16]}
+    return [
+        candidate.measurement(name=f["name"], value=f["value"], unit=f["unit"], better=f["better"], n=f["n"], method=f["method"], low=f["low"], high=f["high"], evidence=path.name, hashes=hashes)
+        for f in figures(family, arrays)
+    ]
+
+
+def standing(candidate: Weighed, hashes: Mapping[str, str], names: Sequence[str]) -> list[Measurement]:
+    """Measurements of these names that were made of the very same things; none when one is missing."""
+    wanted = {**candidate.hashes, **hashes}
+    found = {m.name: m for m in candidate.run.measurements() if m.variant == candidate.variant.name and m.runtime == candidate.runtime and m.data == candidate.data}
+    same = [found[n] for n in names if n in found and all(found[n].hashes.get(k) == v for k, v in wanted.items())]
+    intact = all(not m.evidence or (candidate.run.path / "evidence" / m.evidence).exists() for m in same)
+    return same if len(same) == len(names) and intact else []
+
+
+def _answers(candidate: Weighed, test: Sequence[Example[Any, Any]], say: Say) -> list[Any]:
+    predict, answers = candidate.predictor(), []
+    for start in range(0, len(test), CHUNK):
+        answers += predict([example.x for example in test[start : start + CHUNK]])
+        say(f"quality {candidate.label}", len(answers) / len(test), "")
+    return answers
+
+
+def figures(family: Family[Any, Any, Any], arrays: evidence.Arrays) -> list[dict[str, Any]]:
+    """Every score with its interval, from the tallies of an evidence file: deterministic, so that ``verify`` can repeat it."""
+    groups = np.unique(arrays["groups"], return_inverse=True)[1]
+    found = []
+    for score in family.scores:
+        if f"{score.name}.value" in arrays:
+            seen = interval(tally_of(arrays, score), score, groups)
+            found.append({"name": score.name, "unit": score.unit, "better": score.better, "value": seen.value, "low": seen.low, "high": seen.high, "n": seen.n, "method": seen.method})
+    return [f for f in found if np.isfinite(f["value"])]
+
+
+def tally_of(arrays: evidence.Arrays, score: Score) -> Tally:
+    """The tally of a score in an evidence file."""
+    return Tally.of(arrays[f"{score.name}.value"], arrays[f"{score.name}.weight"])
+
+
+def by(arrays: evidence.Arrays, score: Score, key: str, most: int = 40) -> dict[str, dict[str, Any]]:
+    """A score within every kind or group (``key``), the largest ``most`` of them, with intervals where clusters allow."""
+    names, places, counts = np.unique(arrays[key], return_inverse=True, return_counts=True)
+    groups, tally, found = np.unique(arrays["groups"], return_inverse=True)[1], tally_of(arrays, score), {}
+    for place in np.argsort(-counts, kind="stable")[:most]:
+        mask = places == place
+        seen = interval(Tally(tally.value[mask], tally.weight[mask]), score, groups[mask], draws=400)
+        if names[place] and np.isfinite(seen.value):
+            found[str(names[place])] = {"value": seen.value, "low": seen.low, "high": seen.high, "n": int(mask.sum())}
+    return found
+
+
+def _samples(candidate: Weighed, test: Sequence[Example[Any, Any]], answers: Sequence[Any], tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    """The worst examples by the primary score, and which answers stand for which truths."""
+    family, primary = candidate.family, candidate.family.primary
+    value = tallies[primary.name].value.reshape(len(test), -1)[:, 0] / np.maximum(tallies[primary.name].weight, 1e-12)
+    order = np.argsort(value if primary.better == "higher" else -value, kind="stable")
+    bad = [int(i) for i in order if value[i] != (1.0 if primary.better == "higher" else 0.0)]
+    spread = bad[:: max(1, len(bad) // WORST)][:WORST]
+    line: Callable[[int], dict[str, Any]] = lambda i: {  # noqa: E731
+        "id": test[i].id,
+        "group": test[i].group,
+        "truth": str(test[i].y),
+        "answer": family.brief(answers[i]),
+        "value": float(value[i]),
+    }
+    confused = Counter((str(test[i].y), family.brief(answers[i])) for i in bad) if primary.binary else Counter()
+    first = {(str(test[i].y), family.brief(answers[i])): test[i].id for i in reversed(bad)} if confused else {}
+    return {
+        "worst": [line(i) for i in spread],
+        "confusions": [{"truth": t, "answer": a, "count": c, "id": first[t, a]} for (t, a), c in confused.most_common(CONFUSED)],
+    }
