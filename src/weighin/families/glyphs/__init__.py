@@ -1,0 +1,1 @@
+"""Which character is this outline, and how small may the model be?"""
