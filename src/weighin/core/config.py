@@ -97,7 +97,9 @@ def set_dotted(raw: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     for section in sections:
         if not isinstance(raw.get(section), dict):
-            raise ConfigError(f"Setting {key!r} names no section {section!r}", f"There are: {', '.join(raw)}", closest(section, raw))
+            raise ConfigError(
+                f"Setting {key!r} names no section {section!r}", f"There are: {', '.join(raw)}", closest(section, raw)
+            )
         raw = raw[section]
     raw[last] = value
 

@@ -154,7 +154,9 @@ class Family(ABC, Generic[X, T, Y]):
 
     def relabel(self, example: Example[X, T], y: Y) -> Example[X, T]:
         """The example with a teacher's answer as its truth (hard distillation)."""
-        raise ConfigError(f"{self.name} cannot learn from answers alone", "recipe.relabel is not for this family", "Use recipe.match")
+        raise ConfigError(
+            f"{self.name} cannot learn from answers alone", "recipe.relabel is not for this family", "Use recipe.match"
+        )
 
     def checks(self, predict: Predictor[X, Y], examples: Sequence[Example[X, T]]) -> Sequence[Check]:
         """What must hold of any trained model."""

@@ -20,7 +20,9 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "Free some space and start again; what was saved before is intact" if full else "Choose another folder with --runs"
+        hint = (
+            "Free some space and start again; what was saved before is intact" if full else "Choose another folder with --runs"
+        )
         raise StorageError(f"Cannot write {path}: {error.strerror or error}", hint=hint) from error
 
 

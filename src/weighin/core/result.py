@@ -86,7 +86,9 @@ class Report(Settings):
     pairs: Sequence[Pair] = ()
     front: Mapping[str, float] = Field(default_factory=dict, description="label -> share of draws on the Pareto front")
     notes: Mapping[str, Any] = Field(default_factory=dict, description="facts of the test set: size, groups, ceiling")
-    details: Mapping[str, Any] = Field(default_factory=dict, description="by group, by kind, curves, worst examples, checks, noise floor")
+    details: Mapping[str, Any] = Field(
+        default_factory=dict, description="by group, by kind, curves, worst examples, checks, noise floor"
+    )
     command: str = ""
     at: str = ""
 

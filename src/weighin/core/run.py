@@ -50,7 +50,9 @@ def identity(family: Family[Any, Any, Any], variant: Variant[Any, Any], links: M
     How often a resume point is written does not change the weights, so it is left out.
     """
     recipe = variant.recipe.model_dump(mode="json", exclude={"save_every"})
-    return hash_json([VERSION, family.name, variant.model.model_dump(mode="json"), recipe, fingerprint(family, variant), links])[:12]
+    return hash_json(
+        [VERSION, family.name, variant.model.model_dump(mode="json"), recipe, fingerprint(family, variant), links]
+    )[:12]
 
 
 def fingerprint(family: Family[Any, Any, Any], variant: Variant[Any, Any]) -> str:
@@ -128,7 +130,9 @@ class Run:
         try:
             lock.acquire()
         except Timeout:
-            raise RunError(f"{self.path} is in use by another process", hint="Wait for it, or choose another folder with --runs") from None
+            raise RunError(
+                f"{self.path} is in use by another process", hint="Wait for it, or choose another folder with --runs"
+            ) from None
         try:
             yield
         finally:

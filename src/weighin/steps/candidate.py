@@ -44,7 +44,11 @@ class Weighed:
     @cached_property
     def hashes(self) -> Mapping[str, str]:
         """Weights, artefact, assets, settings of use, data: what a figure depends on."""
-        files = {prefix + name: hash_path(path) for prefix, m in members(self.run, self.variant).items() for name, path in artefacts(m, self.runtime).items()}
+        files = {
+            prefix + name: hash_path(path)
+            for prefix, m in members(self.run, self.variant).items()
+            for name, path in artefacts(m, self.runtime).items()
+        }
         weights = {prefix: m.info.weights_hash for prefix, m in members(self.run, self.variant).items()}
         return {
             "weights": hash_json(weights)[:16],
@@ -56,19 +60,30 @@ class Weighed:
 
     def shipped_bytes(self) -> int:
         """Bytes on disk of what is shipped: exported files and assets."""
-        exported = [size_bytes(export_folder(m, self.runtime)) - _record_size(m, self.runtime) for m in members(self.run, self.variant).values()]
-        return sum(exported) + sum(p.stat().st_size for p in self.run.assets.rglob("*") if p.is_file() and not p.name.startswith("."))
+        exported = [
+            size_bytes(export_folder(m, self.runtime)) - _record_size(m, self.runtime)
+            for m in members(self.run, self.variant).values()
+        ]
+        return sum(exported) + sum(
+            p.stat().st_size for p in self.run.assets.rglob("*") if p.is_file() and not p.name.startswith(".")
+        )
 
     def parity(self) -> dict[str, Any]:
         """The worst parity over all parts and members."""
-        seen = [p for m in members(self.run, self.variant).values() for p in (export_record(m, self.runtime) or {"parity": {}})["parity"].values()]
+        seen = [
+            p
+            for m in members(self.run, self.variant).values()
+            for p in (export_record(m, self.runtime) or {"parity": {}})["parity"].values()
+        ]
         return {
             "max_abs": max((p["max_abs"] for p in seen), default=None),
             "max_rel": max((p["max_rel"] for p in seen), default=None),
             "passed": all(p["passed"] for p in seen) if seen else None,
         }
 
-    def measurement(self, name: str, value: float, unit: str, better: Better | None, n: int, method: str, **more: Any) -> Measurement:
+    def measurement(
+        self, name: str, value: float, unit: str, better: Better | None, n: int, method: str, **more: Any
+    ) -> Measurement:
         """A measurement of this candidate with everything that is needed to do it again."""
         return Measurement(
             name=name,
@@ -93,16 +108,37 @@ class Weighed:
     def facts(self) -> list[Measurement]:
         """What is counted, not timed: size, parameters, training cost."""
         training = self.run.info.training
-        parameters = sum(count(self.family, variant_of(self.family, m) if p else self.variant) for p, m in members(self.run, self.variant).items())
-        device = f"on {training.get('threads', '?')} threads of {training.get('device', self.run.info.hardware.get('cpu', '?'))}"
+        parameters = sum(
+            count(self.family, variant_of(self.family, m) if p else self.variant)
+            for p, m in members(self.run, self.variant).items()
+        )
+        device = (
+            f"on {training.get('threads', '?')} threads of {training.get('device', self.run.info.hardware.get('cpu', '?'))}"
+        )
         made = [
-            self.measurement("size_mb", self.shipped_bytes() / MEGABYTE, "MB", "lower", 1, "bytes on disk of exported files and assets / 10^6"),
+            self.measurement(
+                "size_mb",
+                self.shipped_bytes() / MEGABYTE,
+                "MB",
+                "lower",
+                1,
+                "bytes on disk of exported files and assets / 10^6",
+            ),
             self.measurement("parameters", parameters, "", "lower", 1, "elements of all parameters of the built model"),
         ]
         for name, key in (("train_minutes", "minutes"), ("train_cpu_minutes", "cpu_minutes")):
             if key in training:
                 what = "wall clock" if key == "minutes" else "CPU time of the process"
-                made.append(self.measurement(name, training[key], "min", "lower", 1, f"{what} of the training {device}; a teacher's training is not in it"))
+                made.append(
+                    self.measurement(
+                        name,
+                        training[key],
+                        "min",
+                        "lower",
+                        1,
+                        f"{what} of the training {device}; a teacher's training is not in it",
+                    )
+                )
         return made
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weighin.core import environment, registry
-from weighin.core.config import Variant
+from weighin.core.config import Variant, validate
 from weighin.core.engine import Say, silent
 from weighin.core.errors import ExportError, MissingError
 from weighin.core.family import Family, Part
@@ -105,7 +105,8 @@ def _save_parts(parts: Mapping[str, Part], recorder: Recorder, executor: Runtime
 
 
 def run_job(arguments: Mapping[str, Any], say: Say) -> list[str]:
-    """For engines: ``{"run": folder, "runtime": name}`` -> export folders."""
+    """For engines: ``{"run": folder, "variant": settings, "runtime": name}`` -> export folders."""
     run = Run.open(Path(arguments["run"]))
     family = registry.family(run.info.family)
-    return [str(path) for path in export(family, variant_of(family, run), run, arguments["runtime"], say=say)]
+    variant = validate(type(family.variant("nano")), arguments["variant"], "job")
+    return [str(path) for path in export(family, variant, run, arguments["runtime"], say=say)]

@@ -124,7 +124,11 @@ class Loop(lightning.LightningModule):
     def share(self) -> tuple[float, str]:
         """Share of the run that is done, by the budget that is nearest to its end, and that budget's name."""
         recipe, (wall, cpu) = self.job.recipe, self.seconds()
-        budgets = (("steps", self.step, recipe.steps), ("minutes", wall / 60, recipe.minutes), ("cpu_minutes", cpu / 60, recipe.cpu_minutes))
+        budgets = (
+            ("steps", self.step, recipe.steps),
+            ("minutes", wall / 60, recipe.minutes),
+            ("cpu_minutes", cpu / 60, recipe.cpu_minutes),
+        )
         return max((done / budget, name) for name, done, budget in budgets if budget)
 
     # --- Lightning's hooks ------------------------------------------------------------------------
@@ -140,6 +144,7 @@ class Loop(lightning.LightningModule):
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.lr, betas=(0.9, 0.98), fused=True)
         if (self.job.folder / "resume.safetensors").exists():
             self._restore()
+        _cut_log(self.job.folder / "log.jsonl", self.step)
         return self.optimizer
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -156,9 +161,16 @@ class Loop(lightning.LightningModule):
         losses = self._losses(own, theirs)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            raise RunError(f"The loss is not finite at step {self.step}", hint="Try a lower recipe.lr, or recipe.precision=fp32")
+            raise RunError(
+                f"The loss is not finite at step {self.step}", hint="Try a lower recipe.lr, or recipe.precision=fp32"
+            )
         self.losses = {name: float(value.detach()) for name, value in losses.items()}
         return total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clips here, not in Lightning: it refuses to clip for a fused optimizer in mixed precision, though nothing is scaled."""
+        if self.job.recipe.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """After an optimizer step: EMA, log, evaluation, resume point, budgets."""
@@ -182,7 +194,11 @@ class Loop(lightning.LightningModule):
 
     def _losses(self, own: Any, theirs: Any) -> dict[str, Tensor]:
         recipe, outputs = self.job.recipe, self.model(own)
-        losses = {name: recipe.hard * value for name, value in self.job.family.loss(outputs, own, self.job.variant).items()} if recipe.hard else {}
+        losses = (
+            {name: recipe.hard * value for name, value in self.job.family.loss(outputs, own, self.job.variant).items()}
+            if recipe.hard
+            else {}
+        )
         if self.job.teacher and recipe.match:
             with torch.no_grad():
                 wanted = self.job.teacher.model(theirs)
@@ -213,7 +229,13 @@ class Loop(lightning.LightningModule):
             return
         wall, cpu = self.seconds()
         self.logged = share
-        line = {"step": self.step, "minutes": wall / 60, "cpu_minutes": cpu / 60, "loss": sum(v for k, v in self.losses.items() if k != "validation"), **self.losses}
+        line = {
+            "step": self.step,
+            "minutes": wall / 60,
+            "cpu_minutes": cpu / 60,
+            "loss": sum(v for k, v in self.losses.items() if k != "validation"),
+            **self.losses,
+        }
         with (self.job.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         for logger in self.job.loggers:
@@ -229,7 +251,14 @@ class Loop(lightning.LightningModule):
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(t) for n, t in state.items()}
         wall, cpu = self.seconds()
-        meta = {"step": self.step, "wall": wall, "cpu": cpu, "best": self.best, "waited": self.waited, "stopped_by": self.stopped_by}
+        meta = {
+            "step": self.step,
+            "wall": wall,
+            "cpu": cpu,
+            "best": self.best,
+            "waited": self.waited,
+            "stopped_by": self.stopped_by,
+        }
         save_tensors(self.job.folder / "resume.safetensors", tensors, {"state": json.dumps(meta)})
 
     def _restore(self) -> None:
@@ -246,7 +275,6 @@ class Loop(lightning.LightningModule):
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.step, self.spent = meta["step"], [meta["wall"], meta["cpu"]]
         self.best, self.waited, self.stopped_by = meta["best"], meta["waited"], meta["stopped_by"]
-        _cut_log(self.job.folder / "log.jsonl", self.step)
 
 
 def resume_state(path: Path) -> dict[str, Any]:
@@ -271,7 +299,6 @@ def fit(job: Training) -> tuple[nn.Module, dict[str, Any]]:
             max_epochs=1,
             precision="bf16-mixed" if job.recipe.precision == "bf16" else "32-true",
             accumulate_grad_batches=job.recipe.accumulate,
-            gradient_clip_val=job.recipe.clip,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

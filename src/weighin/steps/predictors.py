@@ -22,7 +22,9 @@ def members(run: Run, variant: Variant[Any, Any]) -> dict[str, Run]:
     for name in variant.of:
         member = find(root, run.info.family, run.info.links[name])
         if member is None:
-            raise RunError(f"{run.path} is made of {name} ({run.info.links[name]}), which is not under {root}", hint="Train it again")
+            raise RunError(
+                f"{run.path} is made of {name} ({run.info.links[name]}), which is not under {root}", hint="Train it again"
+            )
         found[f"{name}/"] = member
     return found
 
@@ -80,11 +82,15 @@ def export_record(run: Run, runtime: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
-    stale = record["weights_hash"] != run.info.weights_hash or (record["error"] and record["versions"] != environment.versions())
+    stale = record["weights_hash"] != run.info.weights_hash or (
+        record["error"] and record["versions"] != environment.versions()
+    )
     return None if stale else record
 
 
-def load_predictor(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, runtime: str, threads: int = 1) -> Predictor[Any, Any]:
+def load_predictor(
+    family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, runtime: str, threads: int = 1
+) -> Predictor[Any, Any]:
     """The predictor on exported artefacts, verified by hash before anything is loaded."""
     executor = registry.runtime(runtime)
     reason = executor.why_not()

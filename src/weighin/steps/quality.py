@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from weighin.core.statistics import interval
 
 from weighin.core.engine import Say, silent
 from weighin.core.errors import DataError
 from weighin.core.family import Example, Family, Score, Tally
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
-from weighin.core.statistics import interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
 from weighin.steps.train import sample
@@ -21,7 +21,9 @@ WORST = 24  # examples shown of each candidate
 CONFUSED = 24
 
 
-def quality(candidate: Weighed, *, examples: int | None = None, seed: int = 0, say: Say = silent, again: bool = False) -> list[Measurement]:
+def quality(
+    candidate: Weighed, *, examples: int | None = None, seed: int = 0, say: Say = silent, again: bool = False
+) -> list[Measurement]:
     """Every score of the family on at most ``examples`` test examples; taken from the run where they stand already."""
     family = candidate.family
     test = sample(family.examples(candidate.data, "test"), examples, seed)
@@ -37,10 +39,23 @@ def quality(candidate: Weighed, *, examples: int | None = None, seed: int = 0, s
     arrays = {"groups": np.array([e.group for e in test]), "kinds": np.array([e.kind for e in test])}
     for name, tally in tallies.items():
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
-    evidence.save(path, arrays, {"examples": asked, "seed": seed, "n": len(test), **_samples(candidate, test, answers, tallies)})
+    evidence.save(
+        path, arrays, {"examples": asked, "seed": seed, "n": len(test), **_samples(candidate, test, answers, tallies)}
+    )
     hashes = {"examples": asked, "evidence": hash_path(path)[:16]}
     return [
-        candidate.measurement(name=f["name"], value=f["value"], unit=f["unit"], better=f["better"], n=f["n"], method=f["method"], low=f["low"], high=f["high"], evidence=path.name, hashes=hashes)
+        candidate.measurement(
+            name=f["name"],
+            value=f["value"],
+            unit=f["unit"],
+            better=f["better"],
+            n=f["n"],
+            method=f["method"],
+            low=f["low"],
+            high=f["high"],
+            evidence=path.name,
+            hashes=hashes,
+        )
         for f in figures(family, arrays)
     ]
 
@@ -48,7 +63,11 @@ def quality(candidate: Weighed, *, examples: int | None = None, seed: int = 0, s
 def standing(candidate: Weighed, hashes: Mapping[str, str], names: Sequence[str]) -> list[Measurement]:
     """Measurements of these names that were made of the very same things; none when one is missing."""
     wanted = {**candidate.hashes, **hashes}
-    found = {m.name: m for m in candidate.run.measurements() if m.variant == candidate.variant.name and m.runtime == candidate.runtime and m.data == candidate.data}
+    found = {
+        m.name: m
+        for m in candidate.run.measurements()
+        if m.variant == candidate.variant.name and m.runtime == candidate.runtime and m.data == candidate.data
+    }
     same = [found[n] for n in names if n in found and all(found[n].hashes.get(k) == v for k, v in wanted.items())]
     intact = all(not m.evidence or (candidate.run.path / "evidence" / m.evidence).exists() for m in same)
     return same if len(same) == len(names) and intact else []
@@ -69,7 +88,18 @@ def figures(family: Family[Any, Any, Any], arrays: evidence.Arrays) -> list[dict
     for score in family.scores:
         if f"{score.name}.value" in arrays:
             seen = interval(tally_of(arrays, score), score, groups)
-            found.append({"name": score.name, "unit": score.unit, "better": score.better, "value": seen.value, "low": seen.low, "high": seen.high, "n": seen.n, "method": seen.method})
+            found.append(
+                {
+                    "name": score.name,
+                    "unit": score.unit,
+                    "better": score.better,
+                    "value": seen.value,
+                    "low": seen.low,
+                    "high": seen.high,
+                    "n": seen.n,
+                    "method": seen.method,
+                }
+            )
     return [f for f in found if np.isfinite(f["value"])]
 
 
@@ -90,7 +120,9 @@ def by(arrays: evidence.Arrays, score: Score, key: str, most: int = 40) -> dict[
     return found
 
 
-def _samples(candidate: Weighed, test: Sequence[Example[Any, Any]], answers: Sequence[Any], tallies: Mapping[str, Tally]) -> dict[str, Any]:
+def _samples(
+    candidate: Weighed, test: Sequence[Example[Any, Any]], answers: Sequence[Any], tallies: Mapping[str, Tally]
+) -> dict[str, Any]:
     """The worst examples by the primary score, and which answers stand for which truths."""
     family, primary = candidate.family, candidate.family.primary
     value = tallies[primary.name].value.reshape(len(test), -1)[:, 0] / np.maximum(tallies[primary.name].weight, 1e-12)
@@ -108,5 +140,7 @@ def _samples(candidate: Weighed, test: Sequence[Example[Any, Any]], answers: Seq
     first = {(str(test[i].y), family.brief(answers[i])): test[i].id for i in reversed(bad)} if confused else {}
     return {
         "worst": [line(i) for i in spread],
-        "confusions": [{"truth": t, "answer": a, "count": c, "id": first[t, a]} for (t, a), c in confused.most_common(CONFUSED)],
+        "confusions": [
+            {"truth": t, "answer": a, "count": c, "id": first[t, a]} for (t, a), c in confused.most_common(CONFUSED)
+        ],
     }

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import psutil
+from weighin.core.statistics import percentile_interval
 
 from weighin.core.engine import Say, silent
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
-from weighin.core.statistics import percentile_interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
 from weighin.steps.quality import standing
@@ -26,7 +26,15 @@ ROUNDS = 15
 BATCHES = (32, 256)  # of the offline scenario
 SINGLE_MS = 60.0  # of single calls in a round, about
 PROCESS_BYTES = 1.2e9  # what one candidate's process may take: decides how many stand ready at once
-NAMES = ("latency_p50_ms", "latency_p90_ms", "latency_cpu_p50_ms", "throughput_per_s", "cpu_ms_per_item", "peak_memory_mb", "cold_start_s")
+NAMES = (
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_cpu_p50_ms",
+    "throughput_per_s",
+    "cpu_ms_per_item",
+    "peak_memory_mb",
+    "cold_start_s",
+)
 
 
 class Scale:
@@ -48,7 +56,15 @@ class Scale:
             text=True,
             env=os.environ | variables,
         )
-        self.ask("start", family=candidate.family.name, variant=candidate.variant.model_dump(mode="json"), run=str(candidate.run.path), runtime=candidate.runtime, data=candidate.data, threads=candidate.threads)
+        self.ask(
+            "start",
+            family=candidate.family.name,
+            variant=candidate.variant.model_dump(mode="json"),
+            run=str(candidate.run.path),
+            runtime=candidate.runtime,
+            data=candidate.data,
+            threads=candidate.threads,
+        )
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
         """One command and its answer; a process that died or refused says why, and is asked no more."""
@@ -95,7 +111,10 @@ class Scale:
         """Everything measured: milliseconds [rounds, calls] and [rounds], seconds, 10^6 bytes."""
         found = {"single_ms": np.array([w for w, _ in self.single]), "single_cpu_ms": np.array([c for _, c in self.single])}
         for batch, pairs in self.batches.items():
-            found |= {f"batch{batch}_ms": np.array([w for w, _ in pairs]), f"batch{batch}_cpu_ms": np.array([c for _, c in pairs])}
+            found |= {
+                f"batch{batch}_ms": np.array([w for w, _ in pairs]),
+                f"batch{batch}_cpu_ms": np.array([c for _, c in pairs]),
+            }
         return found | {name: np.array(value) for name, value in self.facts.items()}
 
 
@@ -112,7 +131,12 @@ def speed(
 
     The first candidate is timed twice, as itself and as ``A/A``: what differs between the two is noise.
     """
-    setup = {"rounds": rounds, "batches": list(batches), "seed": seed, "who": [[c.label, c.hashes, c.threads] for c in candidates]}
+    setup = {
+        "rounds": rounds,
+        "batches": list(batches),
+        "seed": seed,
+        "who": [[c.label, c.hashes, c.threads] for c in candidates],
+    }
     session = hash_json(setup)[:16]
     known = {c.label: standing(c, {"session": session}, NAMES) for c in candidates}
     if not again and candidates and all(known.values()):
@@ -121,7 +145,8 @@ def speed(
     for number, wave in enumerate(waves(candidates)):
         scales = _session(wave, rounds, batches, seed + number, say)
         for scale in scales:
-            found[scale.label] = scale.error or _recorded(scale, f"{session}", number)
+            if scale.label not in found:  # the first candidate stands in every wave; its first one counts
+                found[scale.label] = scale.error or _recorded(scale, session, number)
     for candidate in candidates:
         made = found[candidate.label]
         if not isinstance(made, str):
@@ -161,7 +186,18 @@ def _recorded(scale: Scale, session: str, wave: int) -> list[Measurement]:
     evidence.save(path, arrays, {"session": session, "wave": wave})
     hashes = {"session": session, "evidence": hash_path(path)[:16]}
     return [
-        candidate.measurement(f["name"], f["value"], f["unit"], f["better"], f["n"], f["method"], low=f["low"], high=f["high"], evidence=path.name, hashes=hashes)
+        candidate.measurement(
+            f["name"],
+            f["value"],
+            f["unit"],
+            f["better"],
+            f["n"],
+            f["method"],
+            low=f["low"],
+            high=f["high"],
+            evidence=path.name,
+            hashes=hashes,
+        )
         for f in figures(arrays)
     ]
 
@@ -180,8 +216,22 @@ def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
     made.append(_percentile("throughput_per_s", best * 1e3 / arrays[f"batch{best}_ms"], 0.5, about))
     made.append(_percentile("cpu_ms_per_item", arrays[f"batch{best}_cpu_ms"] / best, 0.5, f"CPU time of all threads, {about}"))
     memory = float(arrays["peak_mb"] - arrays["baseline_mb"])
-    made.append(_fact("peak_memory_mb", max(0.0, memory), "MB", "fresh process: peak resident memory minus its import-only baseline / 10^6"))
-    made.append(_fact("cold_start_s", float(arrays["cold_start_s"]), "s", "fresh process, libraries imported: artefact on disk to first answer"))
+    made.append(
+        _fact(
+            "peak_memory_mb",
+            max(0.0, memory),
+            "MB",
+            "fresh process: peak resident memory minus its import-only baseline / 10^6",
+        )
+    )
+    made.append(
+        _fact(
+            "cold_start_s",
+            float(arrays["cold_start_s"]),
+            "s",
+            "fresh process, libraries imported: artefact on disk to first answer",
+        )
+    )
     return [m for m in made if m]
 
 
@@ -197,7 +247,16 @@ def _percentile(name: str, samples: np.ndarray, q: float, method: str) -> dict[s
         return None
     better = "higher" if name == "throughput_per_s" else "lower"
     unit = "1/s" if name == "throughput_per_s" else "ms"
-    return {"name": name, "value": seen.value, "low": seen.low, "high": seen.high, "n": seen.n, "unit": unit, "better": better, "method": method}
+    return {
+        "name": name,
+        "value": seen.value,
+        "low": seen.low,
+        "high": seen.high,
+        "n": seen.n,
+        "unit": unit,
+        "better": better,
+        "method": method,
+    }
 
 
 def _fact(name: str, value: float, unit: str, method: str) -> dict[str, Any]:

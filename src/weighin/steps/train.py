@@ -60,17 +60,29 @@ def train(
 
 
 def _compose(
-    family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, members: Mapping[str, Run], say: Say, loggers: Sequence[str]
+    family: Family[Any, Any, Any],
+    variant: Variant[Any, Any],
+    run: Run,
+    members: Mapping[str, Run],
+    say: Say,
+    loggers: Sequence[str],
 ) -> None:
     """A composite has no weights: it keeps copies of its members' assets, and what ``finish`` fits for it."""
     for name, member in members.items():
         shutil.copytree(member.assets, run.assets / name, dirs_exist_ok=True)
-    cost = {key: sum(m.info.training.get(key, 0) for m in members.values()) for key in ("minutes", "cpu_minutes", "examples_seen")}
+    cost = {
+        key: sum(m.info.training.get(key, 0) for m in members.values()) for key in ("minutes", "cpu_minutes", "examples_seen")
+    }
     _close(family, variant, run, cost | {"stopped_by": "made of " + ", ".join(members)}, say)
 
 
 def _learn(
-    family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, others: Mapping[str, Run], say: Say, loggers: Sequence[str]
+    family: Family[Any, Any, Any],
+    variant: Variant[Any, Any],
+    run: Run,
+    others: Mapping[str, Run],
+    say: Say,
+    loggers: Sequence[str],
 ) -> None:
     from weighin.steps.loop import Training, fit
 
@@ -91,7 +103,9 @@ def _learn(
     if teacher and recipe.relabel:
         training = _relabelled(family, others["teacher"], training, say)
     validation = sample(family.examples(recipe.data, "validation"), EVALUATE, recipe.seed)
-    job = Training(family, variant, model, run.path, training, validation, teacher, say, [_logger(name, run) for name in loggers])
+    job = Training(
+        family, variant, model, run.path, training, validation, teacher, say, [_logger(name, run) for name in loggers]
+    )
     model, cost = fit(job)
     save_tensors(run.weights, model.state_dict())
     seen = {"data": recipe.data, "examples": len(training), "teacher": recipe.teacher}
@@ -125,11 +139,15 @@ def _teacher(family: Family[Any, Any, Any], run: Run) -> Any:
 
     variant = variant_of(family, run)
     if variant.of:
-        raise RunError(f"{run.path} is a composite and has no outputs to match", hint="Use recipe.relabel, or one of its members")
+        raise RunError(
+            f"{run.path} is a composite and has no outputs to match", hint="Use recipe.relabel, or one of its members"
+        )
     return Teacher(run.load_into(family.build(variant)).requires_grad_(False), variant, run.path)
 
 
-def _relabelled(family: Family[Any, Any, Any], teacher: Run, examples: Sequence[Example[Any, Any]], say: Say) -> list[Example[Any, Any]]:
+def _relabelled(
+    family: Family[Any, Any, Any], teacher: Run, examples: Sequence[Example[Any, Any]], say: Say
+) -> list[Example[Any, Any]]:
     """Hard distillation: every training example with the teacher's answer as its truth."""
     predict = eager_predictor(family, variant_of(family, teacher), teacher)
     relabelled: list[Example[Any, Any]] = []
@@ -173,7 +191,9 @@ def _logger(name: str, run: Run) -> Any:
     root = run.path.parent.parent
     makers: dict[str, Callable[[], Any]] = {
         "tensorboard": lambda: loggers.TensorBoardLogger(root / "tensorboard", name=run.path.name, version=""),
-        "mlflow": lambda: loggers.MLFlowLogger(run.info.family, run_name=run.path.name, tracking_uri=f"sqlite:///{root.resolve()}/mlflow.db"),
+        "mlflow": lambda: loggers.MLFlowLogger(
+            run.info.family, run_name=run.path.name, tracking_uri=f"sqlite:///{root.resolve()}/mlflow.db"
+        ),
     }
     try:
         return makers[name]()

@@ -29,13 +29,15 @@ class Worker:
     """The state between commands: the predictor, the inputs, where in them we are."""
 
     def __init__(self, start: dict[str, Any]) -> None:
-        from weighin.steps.candidate import Weighed
         from weighin.core.run import Run
+        from weighin.steps.candidate import Weighed
         from weighin.steps.train import sample
 
         family = registry.family(start["family"])
         variant = validate(type(family.variant("nano")), start["variant"], "worker")
-        self.candidate = Weighed(family, variant, Run.open(Path(start["run"])), start["runtime"], start["data"], start["threads"])
+        self.candidate = Weighed(
+            family, variant, Run.open(Path(start["run"])), start["runtime"], start["data"], start["threads"]
+        )
         for name in registry.runtime(start["runtime"]).imports:
             importlib.import_module(name)
         self.inputs = [e.x for e in sample(family.examples(start["data"], "test"), POOL, 0)]

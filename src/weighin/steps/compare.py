@@ -1,0 +1,134 @@
+"""The verb ``compare``: like make, it does what is missing - train, export, weigh - and ends in a report."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weighin.steps.assemble import assemble
+
+from weighin.core import registry
+from weighin.core.config import Variant
+from weighin.core.engine import Job, Say, silent
+from weighin.core.errors import ConfigError
+from weighin.core.family import Family
+from weighin.core.result import Candidate, Report
+from weighin.core.run import Run, runs_root
+from weighin.steps import report as document
+from weighin.steps.candidate import Weighed
+from weighin.steps.speed import BATCHES, ROUNDS
+from weighin.steps.weigh import weigh
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare, and how thoroughly. Empty lists mean the family's own choice."""
+
+    family: str
+    variants: Sequence[str] = ()
+    runtimes: Sequence[str] = ()
+    data: str | None = None  # of training and test; None: what each variant's recipe says
+    settings: Mapping[str, Any] = field(default_factory=dict)  # dotted keys, for every variant that trains
+    examples: int | None = None
+    rounds: int = ROUNDS
+    batches: Sequence[int] = BATCHES
+    threads: int = 1
+    seed: int = 0
+    best: str | None = None
+    limits: Sequence[str] = ()
+    engine: str = "local"
+    again: Sequence[str] = ()
+
+
+def compare(
+    plan: Plan, *, root: Path | str | None = None, out: Path | str | None = None, say: Say = silent
+) -> tuple[Report, Mapping[str, Path]]:
+    """The report, and the files it was written to (``report.html``, ``.md``, ``.json``, ``.csv``, ``evidence/``).
+
+    Interrupted, it goes on where it was; done, it does no work twice.
+    """
+    family, place = registry.family(plan.family), runs_root(root)
+    lineup = lineup_of(family, plan)
+    names = list(plan.variants) or list(family.compared) or [name for name in lineup if name != "nano"]
+    chosen = [lineup[family.variant(name).name] for name in names]
+    data = {v.recipe.data for v in chosen if not v.of} if plan.data is None else {plan.data}
+    if len(data) != 1:
+        raise ConfigError(
+            f"The variants are trained on different data: {', '.join(sorted(data))}",
+            "A comparison needs one data set",
+            "Name it with --data",
+        )
+    runs, failures = _trained(family, chosen, lineup, plan, place, say)
+    pairs = [
+        (variant, runs[variant.name], runtime) for variant in chosen if variant.name in runs for runtime in runtimes_of(plan)
+    ]
+    broken = _exported(pairs, plan, say)
+    weighed = [
+        Weighed(family, v, run, runtime, next(iter(data)), plan.threads)
+        for v, run, runtime in pairs
+        if (v.name, runtime) not in broken
+    ]
+    rows = weigh(
+        weighed, examples=plan.examples, rounds=plan.rounds, batches=plan.batches, seed=plan.seed, say=say, again=plan.again
+    )
+    rows += [Candidate(variant=v, runtime=r, status="failed", reason=why) for (v, r), why in broken.items()]
+    rows += [Candidate(variant=v, runtime="-", status="failed", reason=why) for v, why in failures.items()]
+    say("report", 0.0, "")
+    report = assemble(family, next(iter(data)), weighed, rows, best=plan.best, limits=plan.limits)
+    folder = Path(out or place.parent / f"report-{family.name}")
+    _collect(weighed, folder / "evidence")
+    files = document.write(report, folder)
+    say("report", 1.0, str(folder))
+    return report, files
+
+
+def lineup_of(family: Family[Any, Any, Any], plan: Plan) -> dict[str, Variant[Any, Any]]:
+    """The family's variants with the plan's settings laid over each: teachers and members are changed alike."""
+    changes = dict(plan.settings) | ({"recipe.data": plan.data} if plan.data else {})
+    return {name: variant.but(**changes) if changes else variant for name, variant in family.variants().items()}
+
+
+def runtimes_of(plan: Plan) -> list[str]:
+    """Those that the plan names, ``all``, or the default ones that can run here."""
+    if plan.runtimes and list(plan.runtimes) != ["all"]:
+        return [registry.runtime(name).full_name for name in plan.runtimes]
+    found = [registry.runtime(name) for name in registry.runtimes()]
+    wanted = [r for r in found if plan.runtimes or (r.precision in r.default and not r.deprecated)]
+    return [r.full_name for r in wanted if r.why_not() is None]
+
+
+def _trained(
+    family: Family[Any, Any, Any],
+    chosen: Sequence[Variant[Any, Any]],
+    lineup: Mapping[str, Variant[Any, Any]],
+    plan: Plan,
+    place: Path,
+    say: Say,
+) -> tuple[dict[str, Run], dict[str, str]]:
+    dumped = {name: v.model_dump(mode="json") for name, v in lineup.items()}
+    jobs = [
+        Job(verb="train", arguments={"family": family.name, "variant": dumped[v.name], "lineup": dumped, "root": str(place)})
+        for v in chosen
+    ]
+    outcomes = registry.engine(plan.engine).map(jobs, say)
+    runs = {v.name: Run.open(Path(o.result)) for v, o in zip(chosen, outcomes, strict=True) if not o.error}
+    return runs, {v.name: o.error for v, o in zip(chosen, outcomes, strict=True) if o.error}
+
+
+def _exported(pairs: Sequence[tuple[Variant[Any, Any], Run, str]], plan: Plan, say: Say) -> dict[tuple[str, str], str]:
+    """(variant, runtime) -> why its export failed."""
+    jobs = [
+        Job(verb="export", arguments={"run": str(run.path), "variant": v.model_dump(mode="json"), "runtime": runtime})
+        for v, run, runtime in pairs
+    ]
+    outcomes = registry.engine(plan.engine).map(jobs, say)
+    return {(v.name, runtime): o.error for (v, _, runtime), o in zip(pairs, outcomes, strict=True) if o.error}
+
+
+def _collect(weighed: Sequence[Weighed], folder: Path) -> None:
+    """Copies the evidence beside the report, so that it can be verified where the runs are not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for candidate in weighed:
+        for path in (candidate.run.path / "evidence").glob(f"{candidate.stem}-*.npz"):
+            shutil.copy2(path, folder / path.name)

@@ -1,0 +1,22 @@
+"""The toy family `points` stands in a folder outside the package: found through WEIGHIN_PLUGINS, with no edit."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ["WEIGHIN_PLUGINS"] = str(Path(__file__).parent / "plugins")
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIGHIN_RUNS", str(tmp_path / "runs"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def points():
+    from weighin.core import registry
+
+    return registry.family("points")
