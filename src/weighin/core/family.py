@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
-from weighin.core.config import Variant
+from weighin.core.config import Match, Variant
 from weighin.core.errors import ConfigError, unknown
 from weighin.core.files import listing_hash
 
@@ -96,6 +96,8 @@ class Family(ABC, Generic[X, T, Y]):
     about: str = ""
     scores: tuple[Score, ...]  # the first is primary
     datas: Mapping[str, str] = {"synthetic": "made by the family itself, offline and seeded"}  # spec -> one line
+    match: Mapping[str, Match] = {}  # outputs that `weighin distill` matches unless the recipe says otherwise
+    peers: tuple[str, ...] = ()  # variants that rebuild other people's systems, for `weighin bench`
     compared: tuple[str, ...] = ()  # variants that `weighin compare` weighs unless told otherwise; empty: all but nano
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from weighin.core.config import Settings
 
@@ -92,7 +92,7 @@ class Report(Settings):
     command: str = ""
     at: str = ""
 
-    model_config = {**Settings.model_config, "populate_by_name": True}
+    model_config = ConfigDict(populate_by_name=True)
 
 
 class Limit(Settings):

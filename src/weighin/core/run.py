@@ -66,7 +66,7 @@ def runs_root(given: Path | str | None = None) -> Path:
 
 
 class Run:
-    """``run.json``, ``weights.safetensors``, ``assets/``, ``log.jsonl``, ``exports/``, ``evidence/``, ``measurements.jsonl``."""
+    """``run.json``, ``weights.safetensors``, ``assets/``, ``log.jsonl``, ``exports/``, ``evidence/``, measurements."""
 
     def __init__(self, path: Path, info: Info) -> None:
         self.path, self.info = path, info

@@ -35,6 +35,8 @@ from weighin.core.files import write_text
 from weighin.core.run import load_tensors, save_tensors
 from weighin.steps.distances import distance
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass
 class Teacher:
@@ -131,6 +133,12 @@ class Loop(lightning.LightningModule):
         )
         return max((done / budget, name) for name, done, budget in budgets if budget)
 
+    def stop(self, *_: Any) -> None:
+        """The first Ctrl-C or SIGTERM ends the run after the step in hand, with a resume point; a second one at once."""
+        self.interrupted = True
+        for number in STOPS:
+            signal.signal(number, signal.default_int_handler)
+
     # --- Lightning's hooks ------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -146,6 +154,12 @@ class Loop(lightning.LightningModule):
             self._restore()
         _cut_log(self.job.folder / "log.jsonl", self.step)
         return self.optimizer
+
+    def on_train_start(self) -> None:
+        """Takes over the signals: Lightning, which has just set its own, would drop what was learned since the last point."""
+        if threading.current_thread() is threading.main_thread():
+            for number in STOPS:
+                signal.signal(number, self.stop)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Sets the rate for the share of the run, and the seed of this micro-step's dropout."""
@@ -168,7 +182,7 @@ class Loop(lightning.LightningModule):
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clips here, not in Lightning: it refuses to clip for a fused optimizer in mixed precision, though nothing is scaled."""
+        """Clips here, not in Lightning: it refuses to with a fused optimizer in bf16."""
         if self.job.recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip)
 
@@ -294,7 +308,7 @@ def fit(job: Training) -> tuple[nn.Module, dict[str, Any]]:
     path = job.folder / "resume.safetensors"
     start = resume_state(path) if path.exists() else {"step": 0, "stopped_by": ""}
     feed = DataLoader(Feed(job, start["step"] * job.recipe.accumulate), batch_size=None)
-    with _quiet(), _graceful(loop):
+    with _quiet(), _signals():
         trainer = lightning.Trainer(
             max_epochs=1,
             precision="bf16-mixed" if job.recipe.precision == "bf16" else "32-true",
@@ -323,7 +337,7 @@ def fit(job: Training) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def schedule(recipe: Recipe, share: float) -> float:
-    """Factor on the rate at a share of the run: linear warm-up, then cosine (Loshchilov and Hutter 2017), linear or constant."""
+    """Factor on the rate at a share of the run: linear warm-up, then cosine (Loshchilov and Hutter 2017)."""
     if share < recipe.warmup:
         return max(share / recipe.warmup, 1e-3)
     rest = min(1.0, (share - recipe.warmup) / (1 - recipe.warmup))
@@ -374,20 +388,12 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _graceful(loop: Loop) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the run after the step in hand, with a resume point; a second one at once."""
+def _signals() -> Iterator[None]:
+    """Puts back the handlers of SIGINT and SIGTERM that the training replaced."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: Any) -> None:
-        loop.interrupted = True
-        for known, handler in before.items():
-            signal.signal(known, handler)
-
-    for number in before:
-        signal.signal(number, stop)
+    before = {number: signal.getsignal(number) for number in STOPS}
     try:
         yield
     finally:

@@ -205,7 +205,8 @@ def _recorded(scale: Scale, session: str, wave: int) -> list[Measurement]:
 def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
     """Every speed figure from the raw times: deterministic, so that ``verify`` can repeat it."""
     rounds = len(arrays["single_ms"])
-    about = f"single-stream, {arrays['single_ms'].size} calls in {rounds} interleaved rounds after warm-up; order-statistic interval"
+    calls = arrays["single_ms"].size
+    about = f"single-stream, {calls} calls in {rounds} interleaved rounds after warm-up; order-statistic interval"
     made = [
         _percentile("latency_p50_ms", arrays["single_ms"], 0.5, about),
         _percentile("latency_p90_ms", arrays["single_ms"], 0.9, about),

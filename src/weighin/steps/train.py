@@ -65,7 +65,7 @@ def _compose(
     run: Run,
     members: Mapping[str, Run],
     say: Say,
-    loggers: Sequence[str],
+    _: Sequence[str],
 ) -> None:
     """A composite has no weights: it keeps copies of its members' assets, and what ``finish`` fits for it."""
     for name, member in members.items():

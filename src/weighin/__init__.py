@@ -1,0 +1,240 @@
+"""weighin puts a family of model variants on the scales and says, with evidence, which one to ship.
+
+The functions here are the verbs of the command line, by the same names. Nothing heavy is imported before one is called.
+
+>>> import weighin
+>>> weighin.families()
+['glyphs']
+>>> predict = weighin.load("glyphs/nano")              # trains it if it is not there
+>>> report = weighin.compare("glyphs", variants=["nano"], runtimes=["torch", "onnx"])
+>>> weighin.pick(report, best="top1", limits=["size_mb<=2"]).sentence
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weighin.core.config import Variant
+    from weighin.core.engine import Say
+    from weighin.core.family import Family
+    from weighin.core.result import Pick, Report
+    from weighin.core.run import Run
+
+__version__ = "0.1.0"
+
+
+def families() -> list[str]:
+    """Names of all families that are found; none is imported."""
+    from weighin.core import registry
+
+    return list(registry.names("families"))
+
+
+def variants(family: str) -> list[dict[str, Any]]:
+    """Every variant: name, parameters, trainable parameters (counted from the built model, no weights needed), settings."""
+    from weighin.core import registry
+    from weighin.steps.candidate import count
+
+    found = registry.family(family)
+    known = found.variants()
+
+    def line(variant: "Variant[Any, Any]") -> dict[str, Any]:
+        members = [known[name] for name in variant.of] or [variant]
+        return {
+            "variant": variant.name,
+            "parameters": sum(count(found, m) for m in members),
+            "trainable": sum(count(found, m, trainable=True) for m in members),
+            "settings": variant.model_dump(mode="json", exclude={"name"}),
+        }
+
+    return [line(variant) for variant in known.values()]
+
+
+def variant(reference: str, file: Path | str | None = None, settings: Mapping[str, Any] | None = None) -> "Variant[Any, Any]":
+    """``family/variant``, with a YAML file and dotted settings laid over it. Raises ConfigError."""
+    from weighin.core.config import from_yaml
+
+    _, found = _resolve(reference)
+    if file:
+        found = from_yaml(Path(file), found)
+    return found.but(**settings) if settings else found
+
+
+def train(
+    reference: str,
+    *,
+    file: Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    runs: Path | str | None = None,
+    say: "Say | None" = None,
+    loggers: Sequence[str] = (),
+) -> "Run":
+    """The trained run of ``family/variant``; made if it is not there, resumed if it was interrupted."""
+    from weighin.core.engine import silent
+    from weighin.steps.train import train as step
+
+    family, _ = _resolve(reference)
+    return step(family, variant(reference, file, settings), root=runs, say=say or silent, loggers=loggers)
+
+
+def distill(
+    reference: str,
+    teacher: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    runs: Path | str | None = None,
+    say: "Say | None" = None,
+) -> "Run":
+    """``train`` with a teacher (a variant or a run); what is matched comes from the recipe, else from the family."""
+    family, found = _resolve(reference)
+    changes: dict[str, Any] = {"recipe.teacher": teacher}
+    if not found.recipe.match and not found.recipe.relabel:
+        changes |= {"recipe.match": {k: m.model_dump() for k, m in family.match.items()}, "recipe.relabel": not family.match}
+    return train(reference, settings=changes | dict(settings or {}), runs=runs, say=say)
+
+
+def export(
+    run: "str | Path | Run", runtimes: Sequence[str], *, runs: Path | str | None = None, say: "Say | None" = None
+) -> list[Path]:
+    """Folders of the exported run, one a runtime (and member). Raises ExportError with the reason."""
+    from weighin.core.engine import silent
+    from weighin.steps.export import export as step
+
+    family, found, opened = _opened(run, runs)
+    return [path for runtime in runtimes for path in step(family, found, opened, runtime, say=say or silent)]
+
+
+def load(
+    reference: "str | Path | Run",
+    runtime: str = "",
+    *,
+    threads: int = 1,
+    runs: Path | str | None = None,
+    say: "Say | None" = None,
+) -> Callable[[Sequence[Any]], list[Any]]:
+    """A callable of users' types for a run or ``family/variant``; trains and exports what is missing."""
+    from weighin.steps.predictors import eager_predictor, load_predictor
+
+    if isinstance(reference, str) and not Path(reference).exists():
+        reference = train(reference, runs=runs, say=say)
+    family, found, run = _opened(reference, runs)
+    if not runtime:
+        return eager_predictor(family, found, run)
+    export(run, [runtime], runs=runs, say=say)
+    return load_predictor(family, found, run, runtime, threads)
+
+
+def weigh(
+    references: Sequence["str | Path | Run"],
+    *,
+    runtimes: Sequence[str] = ("torch",),
+    data: str | None = None,
+    runs: Path | str | None = None,
+    say: "Say | None" = None,
+    **how: Any,
+) -> list[Any]:
+    """Candidates with every measurement; ``how``: examples, rounds, batches, seed, again. Exports what is missing."""
+    from weighin.core.engine import silent
+    from weighin.steps.candidate import Weighed
+    from weighin.steps.weigh import weigh as step
+
+    candidates = []
+    threads = how.pop("threads", 1)
+    for reference in references:
+        family, found, run = _opened(reference, runs)
+        export(run, runtimes, say=say)
+        candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in runtimes]
+    return step(candidates, say=say or silent, **how)
+
+
+def compare(
+    family: str, *, runs: Path | str | None = None, out: Path | str | None = None, say: "Say | None" = None, **plan: Any
+) -> "Report":
+    """The main job: trains, exports and weighs what is missing, writes the report. ``plan``: see ``weighin.steps.compare.Plan``."""
+    from weighin.core.engine import silent
+    from weighin.steps.compare import Plan
+    from weighin.steps.compare import compare as step
+
+    return step(Plan(family, **plan), root=runs, out=out, say=say or silent)[0]
+
+
+def pick(
+    report: "Report | Path | str",
+    *,
+    best: str | None = None,
+    limits: Sequence[str] = (),
+    optimistic: bool = False,
+    allow_imported: bool = False,
+) -> "Pick":
+    """Which candidate to ship: ``best`` under ``limits`` such as ``"latency_p90_ms<=5"``."""
+    from weighin.core.result import Report
+    from weighin.steps.pick import parse_limit
+    from weighin.steps.pick import pick as step
+    from weighin.steps.report import read
+
+    whole = report if isinstance(report, Report) else read(Path(report))
+    return step(
+        whole,
+        best or whole.primary,
+        [parse_limit(text) for text in limits],
+        optimistic=optimistic,
+        allow_imported=allow_imported,
+    )
+
+
+def predict(
+    reference: str,
+    paths: Sequence[Path | str],
+    *,
+    runtime: str = "",
+    out: Path | str | None = None,
+    runs: Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    emit: Callable[[dict[str, Any]], None] = lambda line: None,
+    say: "Say | None" = None,
+) -> tuple[int, int]:
+    """Answers files and folders; see ``weighin.steps.predict``. Returns how many inputs were answered and refused."""
+    from weighin.core.engine import silent
+    from weighin.steps.predict import predict as step
+
+    family, found, run = _opened(reference, runs)
+    found = found.but(**settings) if settings else found
+    if runtime:
+        export(run, [runtime], runs=runs, say=say)
+    where = Path(out) if out else None
+    return step(family, found, run, [Path(p) for p in paths], runtime=runtime, out=where, emit=emit, say=say or silent)
+
+
+def verify(report: Path | str, *, again: Sequence[str] = (), runs: Path | str | None = None) -> list[str]:
+    """Recomputes every figure of a report from its evidence; returns what differs, nothing when all holds."""
+    from weighin.steps.verify import verify as step
+
+    return step(Path(report), again=again, root=runs)
+
+
+def _resolve(reference: str) -> "tuple[Family[Any, Any, Any], Variant[Any, Any]]":
+    from weighin.core import registry
+    from weighin.core.errors import ConfigError
+
+    name, _, found = reference.partition("/")
+    family = registry.family(name)
+    if not found:
+        raise ConfigError(
+            f"{reference!r} names no variant", f"There are: {', '.join(family.variants())}", f"Write {name}/VARIANT"
+        )
+    return family, family.variant(found)
+
+
+def _opened(reference: "str | Path | Run", runs: Path | str | None) -> "tuple[Family[Any, Any, Any], Variant[Any, Any], Run]":
+    """A run by object, folder, or ``family/variant`` - then the trained run of that variant, used as it says."""
+    from weighin.core import registry
+    from weighin.core.run import Run
+    from weighin.steps.predictors import variant_of
+
+    if isinstance(reference, str) and not (Path(reference) / "run.json").exists():
+        family, found = _resolve(reference)
+        return family, found, train(reference, runs=runs)
+    run = reference if isinstance(reference, Run) else Run.open(Path(reference))
+    family = registry.family(run.info.family)
+    return family, variant_of(family, run), run

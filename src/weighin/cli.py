@@ -1,0 +1,319 @@
+"""The command line: one command a verb, each a few lines. Heavy libraries are imported inside the verbs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import weighin
+
+app = typer.Typer(
+    help="Puts a family of model variants on the scales and says, with evidence, which one to ship.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (default: WEIGHIN_RUNS, or ./runs).")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a dial, such as recipe.minutes=10.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Runtimes = Annotated[list[str] | None, typer.Option("--runtime", help="A runtime, such as onnx:int8; may be repeated.")]
+Data = Annotated[str | None, typer.Option("--data", help="A data set, such as synthetic or fonts:DIR; see `weighin families`.")]
+Limits = Annotated[list[str] | None, typer.Option("--limit", metavar="LIMIT", help="Such as 'latency_p90_ms<=5'; repeatable.")]
+Best = Annotated[str | None, typer.Option("--best", help="The measurement to make best (default: the family's primary score).")]
+Ref = Annotated[str, typer.Argument(metavar="FAMILY/VARIANT")]
+
+
+def _settings(sets: list[str] | None, **more: Any) -> dict[str, Any]:
+    from weighin.core.config import parse_settings
+
+    return parse_settings(sets or []) | {key.replace("__", "."): value for key, value in more.items() if value is not None}
+
+
+def _print(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+@app.command()
+def families(json: AsJson = False) -> None:
+    """The families that are found, what they are for, and the data they know."""
+    from weighin import console
+    from weighin.core import registry
+
+    found = [registry.family(name) for name in weighin.families()]
+    if json:
+        return _print(
+            [{"family": f.name, "about": f.about, "data": f.datas, "scores": [s.name for s in f.scores]} for f in found]
+        )
+    for f in found:
+        console.out.print(f"[bold]{f.name}[/]  {f.about}")
+        console.table(("  data", ""), [(f"  {spec}", about) for spec, about in f.datas.items()])
+    return None
+
+
+@app.command()
+def variants(family: str, json: AsJson = False) -> None:
+    """The variants of a family: parameters (counted from the built model) and what each is."""
+    from weighin import console
+
+    found = weighin.variants(family)
+    if json:
+        return _print(found)
+    rows = [(v["variant"], f"{v['parameters']:,}", f"{v['trainable']:,}", v["settings"]["about"]) for v in found]
+    return console.table(("variant", "parameters", "trainable", "about"), rows, right=(1, 2))
+
+
+@app.command()
+def runtimes(json: AsJson = False) -> None:
+    """The runtimes that are found, and why one cannot run here."""
+    from weighin import console
+    from weighin.core import registry
+
+    found = [registry.runtime(name) for name in registry.runtimes()]
+    if json:
+        return _print([{"runtime": r.full_name, "why_not": r.why_not(), "deprecated": r.deprecated} for r in found])
+    return console.table(("runtime", "here"), [(r.full_name, r.why_not() or r.deprecated or "yes") for r in found])
+
+
+@app.command()
+def show(reference: Ref, sets: Sets = None) -> None:
+    """A variant as YAML, to be edited and given back to `train`."""
+    from weighin.core.config import to_yaml
+
+    sys.stdout.write(to_yaml(weighin.variant(reference, settings=_settings(sets))))
+
+
+@app.command()
+def train(
+    reference: Ref,
+    file: Annotated[Path | None, typer.Argument(help="YAML laid over the variant.")] = None,
+    sets: Sets = None,
+    data: Data = None,
+    runs: Runs = None,
+    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow, beside log.jsonl.")] = None,
+) -> None:
+    """Train a variant; an interrupted training goes on where it was."""
+    from weighin import console
+
+    with console.progress() as say:
+        run = weighin.train(
+            reference, file=file, settings=_settings(sets, recipe__data=data), runs=runs, say=say, loggers=logger or ()
+        )
+    console.out.print(str(run.path), soft_wrap=True)
+
+
+@app.command()
+def distill(
+    reference: Ref,
+    teacher: Annotated[str, typer.Option(help="A variant, or the folder of a run.")],
+    sets: Sets = None,
+    data: Data = None,
+    runs: Runs = None,
+) -> None:
+    """Train a variant with a teacher."""
+    from weighin import console
+
+    with console.progress() as say:
+        run = weighin.distill(reference, teacher, settings=_settings(sets, recipe__data=data), runs=runs, say=say)
+    console.out.print(str(run.path), soft_wrap=True)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN|FAMILY/VARIANT")], runtime: Runtimes = None, runs: Runs = None
+) -> None:
+    """Export a run to runtimes; each export is compared with the original."""
+    from weighin import console
+
+    with console.progress() as say:
+        folders = weighin.export(run, runtime or ["onnx"], runs=runs, say=say)
+    for folder in folders:
+        console.out.print(str(folder), soft_wrap=True)
+
+
+@app.command()
+def weigh(
+    run: Annotated[list[str], typer.Argument(metavar="RUN|FAMILY/VARIANT...")],
+    runtime: Runtimes = None,
+    data: Data = None,
+    examples: Annotated[int | None, typer.Option(help="Test examples at most.")] = None,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds of timing; 0: no timing.")] = 15,
+    threads: int = 1,
+    runs: Runs = None,
+    json: AsJson = False,
+) -> None:
+    """Measure quality, latency, throughput, memory, size and cold start of runs, all in one session."""
+    from weighin import console
+
+    with console.progress() as say:
+        how = {"examples": examples, "rounds": rounds, "threads": threads}
+        rows = weighin.weigh(run, runtimes=runtime or ["torch"], data=data, runs=runs, say=say, **how)
+    if json:
+        return _print([row.model_dump(mode="json") for row in rows])
+    from weighin.steps.report import overview
+
+    return console.table(*overview(rows))
+
+
+@app.command()
+def compare(
+    family: str,
+    variant: Annotated[list[str] | None, typer.Option(help="A variant; repeatable (default: the family's choice).")] = None,
+    runtime: Runtimes = None,
+    data: Data = None,
+    minutes: Annotated[float | None, typer.Option(help="Training minutes of each variant (recipe.minutes).")] = None,
+    sets: Sets = None,
+    examples: Annotated[int | None, typer.Option(help="Test examples at most.")] = None,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds of timing.")] = 15,
+    batch: Annotated[list[int] | None, typer.Option(help="Batches of the offline scenario.")] = None,
+    threads: int = 1,
+    best: Best = None,
+    limit: Limits = None,
+    engine: str = "local",
+    again: Annotated[list[str] | None, typer.Option(help="quality or speed: measure anew.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report (default: ./report-FAMILY).")] = None,
+    runs: Runs = None,
+) -> None:
+    """**The main job**: train, export and weigh what is missing, and write the report."""
+    from weighin import console
+
+    settings = _settings(sets, recipe__minutes=minutes)
+    plan = {"variants": variant or (), "runtimes": runtime or (), "data": data, "settings": settings, "examples": examples}
+    plan |= {"rounds": rounds, "threads": threads, "best": best, "limits": limit or (), "engine": engine, "again": again or ()}
+    plan |= {"batches": batch} if batch else {}
+    with console.progress() as say:
+        report = weighin.compare(family, runs=runs, out=out, say=say, **plan)
+    from weighin.steps.report import overview
+
+    console.table(*overview(report.candidates))
+    console.out.print(f"\n{report.details['pick']['sentence']}")
+    console.out.print(f"Report: {Path(out or f'report-{family}') / 'report.html'}", soft_wrap=True)
+
+
+@app.command()
+def bench(family: str, data: Data = None, minutes: float | None = None, examples: int | None = None, runs: Runs = None) -> None:
+    """Compare the family with its peers: variants that rebuild other people's systems."""
+    from weighin.core import registry
+    from weighin.core.errors import ConfigError
+
+    found = registry.family(family)
+    if not found.peers:
+        raise ConfigError(f"{family} knows no peers to bench against")
+    names = [*found.compared, *found.peers]
+    compare(family, variant=names, data=data, minutes=minutes, examples=examples, runs=runs, out=Path(f"bench-{family}"))
+
+
+@app.command()
+def pick(
+    source: Annotated[Path, typer.Option("--from", help="A report.json.")] = Path("report.json"),
+    best: Best = None,
+    limit: Limits = None,
+    profile: Annotated[str | None, typer.Option(help="Named limits: edge, server, batch, research.")] = None,
+    optimistic: Annotated[bool, typer.Option(help="Judge limits by the value, not by the safe end of its interval.")] = False,
+    allow_imported: bool = False,
+    json: AsJson = False,
+) -> None:
+    """Which candidate to ship, under limits; exit code 1 when nothing fits."""
+    from weighin import console
+    from weighin.steps.pick import profile as named
+
+    goal, limits = named(profile) if profile else (None, [])
+    texts = [f"{x.name}{x.op}{x.bound:g}" for x in limits] + (limit or [])
+    answer = weighin.pick(source, best=best or goal, limits=texts, optimistic=optimistic, allow_imported=allow_imported)
+    if json:
+        _print(answer.model_dump(mode="json"))
+    else:
+        console.out.print(answer.sentence)
+        for reason in answer.reasons:
+            console.out.print(f"  {reason}")
+    raise typer.Exit(0 if answer.choice else 1)
+
+
+@app.command()
+def predict(
+    reference: Annotated[str, typer.Argument(metavar="RUN|FAMILY/VARIANT")],
+    path: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    runtime: Annotated[str, typer.Option(help="Default: the untouched model in torch.")] = "",
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(help="JSONL file; what stands in it is not done again.")] = None,
+    runs: Runs = None,
+    json: AsJson = False,
+) -> None:
+    """Answer files; exit code 1 when one was refused."""
+    from weighin import console
+
+    def emit(line: dict[str, Any]) -> None:
+        sys.stdout.write((_line(line) if json or not sys.stdout.isatty() else _plain(line)) + "\n")
+
+    def quiet(line: dict[str, Any]) -> None:
+        return None
+
+    with console.progress() as say:
+        show = quiet if out else emit
+        how = {"runtime": runtime, "out": out, "runs": runs, "settings": _settings(sets)}
+        answered, refused = weighin.predict(reference, path, emit=show, say=say, **how)
+    console.err.print(f"{answered} answered, {refused} refused")
+    raise typer.Exit(1 if refused else 0)
+
+
+def _line(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _plain(line: dict[str, Any]) -> str:
+    name = f"{line['file']}{' ' + line['part'] if 'part' in line else ''}"
+    return f"{name}: {line.get('error') or line.get('written') or json.dumps(line['answer'], ensure_ascii=False)}"
+
+
+@app.command()
+def verify(
+    report: Annotated[Path, typer.Argument(help="A report.json.")],
+    again: Annotated[list[str] | None, typer.Option(help="quality or speed: also measure anew and say what moved.")] = None,
+    runs: Runs = None,
+) -> None:
+    """Recompute every figure of a report from its evidence; exit code 1 when one differs."""
+    from weighin import console
+
+    differences = weighin.verify(report, again=again or (), runs=runs)
+    for difference in differences:
+        console.out.print(difference, soft_wrap=True)
+    console.out.print("Every figure follows from its evidence." if not differences else f"{len(differences)} differences.")
+    raise typer.Exit(1 if differences else 0)
+
+
+@app.command()
+def card(
+    report: Annotated[Path, typer.Argument(help="A report.json.")],
+    variant: Annotated[str, typer.Option()],
+    runtime: Annotated[str, typer.Option()],
+    out: Annotated[Path, typer.Option(help="Folder for README.md and .eval_results/.")] = Path("card"),
+) -> None:
+    """A Hugging Face model card and evaluation results of one candidate."""
+    from weighin.steps.card import write
+    from weighin.steps.report import read
+
+    for path in write(read(report), variant, runtime, out):
+        sys.stdout.write(f"{path}\n")
+
+
+def main() -> None:
+    """Exit code 2 and one clear sentence for a user's mistake; a traceback only for a bug of ours."""
+    from weighin.core.errors import WeighinError
+
+    try:
+        app()
+    except WeighinError as error:
+        sys.stderr.write(f"weighin: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("weighin: interrupted; the same command goes on where it was\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
