@@ -1,5 +1,6 @@
 """A font without a usable cmap gets one: codepoints from readings, as JSON and in a copy of the font."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _entry(reading: Reading, codes: Sequence[int]) -> Mapping[str, object]:
 
 def _open(path: Path) -> TTFont:
     try:
-        return TTFont(path, fontNumber=0, lazy=True)
+        return TTFont(io.BytesIO(path.read_bytes()), fontNumber=0)  # TTFont leaves its own file open when it fails
     except (TTLibError, OSError) as error:
         raise InputError(f"{path} cannot be read as a font: {error}", "TrueType and OpenType are read") from error
 
