@@ -169,9 +169,9 @@ def pick(
 ) -> "Pick":
     """Which candidate to ship: ``best`` under ``limits`` such as ``"latency_p90_ms<=5"``."""
     from weighin.core.result import Report
+    from weighin.steps.overview import read
     from weighin.steps.pick import parse_limit
     from weighin.steps.pick import pick as step
-    from weighin.steps.report import read
 
     whole = report if isinstance(report, Report) else read(Path(report))
     return step(

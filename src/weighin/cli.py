@@ -153,7 +153,7 @@ def weigh(
         rows = weighin.weigh(run, runtimes=runtime or ["torch"], data=data, runs=runs, say=say, **how)
     if json:
         return _print([row.model_dump(mode="json") for row in rows])
-    from weighin.steps.report import overview
+    from weighin.steps.overview import overview
 
     return console.table(*overview(rows))
 
@@ -186,7 +186,7 @@ def compare(
     plan |= {"batches": batch} if batch else {}
     with console.progress() as say:
         report = weighin.compare(family, runs=runs, out=out, say=say, **plan)
-    from weighin.steps.report import overview
+    from weighin.steps.overview import overview
 
     console.table(*overview(report.candidates))
     console.out.print(f"\n{report.details['pick']['sentence']}")
@@ -293,7 +293,7 @@ def card(
 ) -> None:
     """A Hugging Face model card and evaluation results of one candidate."""
     from weighin.steps.card import write
-    from weighin.steps.report import read
+    from weighin.steps.overview import read
 
     for path in write(read(report), variant, runtime, out):
         sys.stdout.write(f"{path}\n")

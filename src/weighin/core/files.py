@@ -75,11 +75,6 @@ def hash_path(path: Path) -> str:
     return hash_json([(str(p.relative_to(path)), hash_path(p)) for p in sorted(path.rglob("*")) if p.is_file()])
 
 
-def size_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-
-
 def listing_hash(data: str) -> str:
     """A hash of a data spec ``kind[:PATH]``: the spec, and names and sizes of the files at PATH if it is there."""
     _, _, where = data.partition(":")

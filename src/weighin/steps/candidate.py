@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from weighin.core import environment
 from weighin.core.config import Variant
 from weighin.core.family import Family, Predictor
-from weighin.core.files import hash_json, hash_path, size_bytes
+from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Better, Measurement
 from weighin.core.run import Run
+from weighin.steps import evidence
 from weighin.steps.predictors import artefacts, export_folder, export_record, load_predictor, members, variant_of
 
 MEGABYTE = 1e6  # sizes and memory are in units of 10^6 bytes
@@ -58,16 +60,6 @@ class Weighed:
             "data": self.family.fingerprint(self.data)[:16],
         }
 
-    def shipped_bytes(self) -> int:
-        """Bytes on disk of what is shipped: exported files and assets."""
-        exported = [
-            size_bytes(export_folder(m, self.runtime)) - _record_size(m, self.runtime)
-            for m in members(self.run, self.variant).values()
-        ]
-        return sum(exported) + sum(
-            p.stat().st_size for p in self.run.assets.rglob("*") if p.is_file() and not p.name.startswith(".")
-        )
-
     def parity(self) -> dict[str, Any]:
         """The worst parity over all parts and members."""
         seen = [
@@ -106,44 +98,51 @@ class Weighed:
         )
 
     def facts(self) -> list[Measurement]:
-        """What is counted, not timed: size, parameters, training cost."""
-        training = self.run.info.training
-        parameters = sum(
-            count(self.family, variant_of(self.family, m) if p else self.variant)
-            for p, m in members(self.run, self.variant).items()
-        )
-        device = (
-            f"on {training.get('threads', '?')} threads of {training.get('device', self.run.info.hardware.get('cpu', '?'))}"
-        )
-        made = [
-            self.measurement(
-                "size_mb",
-                self.shipped_bytes() / MEGABYTE,
-                "MB",
-                "lower",
-                1,
-                "bytes on disk of exported files and assets / 10^6",
-            ),
-            self.measurement("parameters", parameters, "", "lower", 1, "elements of all parameters of the built model"),
+        """What is counted, not timed: size, parameters, training cost; with the list of what is shipped as evidence."""
+        shipped = {f"{m.path.name}/{p.name}": p for m in members(self.run, self.variant).values() for p in self._exported(m)}
+        shipped |= {f"assets/{p.name}": p for p in sorted(self.run.assets.rglob("*")) if p.is_file() and p.name[0] != "."}
+        built = [
+            variant_of(self.family, m) if prefix else self.variant for prefix, m in members(self.run, self.variant).items()
         ]
-        for name, key in (("train_minutes", "minutes"), ("train_cpu_minutes", "cpu_minutes")):
-            if key in training:
-                what = "wall clock" if key == "minutes" else "CPU time of the process"
-                made.append(
-                    self.measurement(
-                        name,
-                        training[key],
-                        "min",
-                        "lower",
-                        1,
-                        f"{what} of the training {device}; a teacher's training is not in it",
-                    )
-                )
-        return made
+        note = {
+            "bytes": {name: path.stat().st_size for name, path in shipped.items()},
+            "parameters": sum(count(self.family, variant) for variant in built),
+            "training": dict(self.run.info.training),
+        }
+        path = self.run.path / "evidence" / f"{self.stem}-facts.npz"
+        evidence.save(path, {}, note)
+        hashes = {"evidence": hash_path(path)[:16]}
+        return [self.measurement(**figure, evidence=path.name, hashes=hashes) for figure in figures(note)]
+
+    def _exported(self, member: Run) -> list[Path]:
+        return [p for p in sorted(export_folder(member, self.runtime).iterdir()) if p.name != "export.json"]
 
 
-def _record_size(run: Run, runtime: str) -> int:
-    return (export_folder(run, runtime) / "export.json").stat().st_size
+def figures(note: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Size, parameters and training cost from a note of facts: deterministic, so that ``verify`` can repeat it."""
+
+    def fact(name: str, value: float, unit: str, method: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "value": value,
+            "low": None,
+            "high": None,
+            "n": 1,
+            "unit": unit,
+            "better": "lower",
+            "method": method,
+        }
+
+    training = note["training"]
+    made = [
+        fact("size_mb", sum(note["bytes"].values()) / MEGABYTE, "MB", "bytes on disk of exported files and assets / 10^6"),
+        fact("parameters", note["parameters"], "", "elements of all parameters of the built model"),
+    ]
+    where = f"of the training on {training.get('threads', '?')} threads; a teacher's training is not in it"
+    for name, key, what in (("train_minutes", "minutes", "wall clock"), ("train_cpu_minutes", "cpu_minutes", "CPU time")):
+        if key in training:
+            made.append(fact(name, training[key], "min", f"{what} {where}"))
+    return made
 
 
 def count(family: Family[Any, Any, Any], variant: Variant[Any, Any], trainable: bool = False) -> int:

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from weighin.core.statistics import interval
 
 from weighin.core.engine import Say, silent
 from weighin.core.errors import DataError
-from weighin.core.family import Example, Family, Score, Tally
+from weighin.core.family import Example, Family, Predictor, Score, Tally
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
+from weighin.core.statistics import interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
 from weighin.steps.train import sample
@@ -19,6 +20,7 @@ from weighin.steps.train import sample
 CHUNK = 512  # examples between two signs of life
 WORST = 24  # examples shown of each candidate
 CONFUSED = 24
+CHECKED = 64  # examples that the checks of a trained model see
 
 
 def quality(
@@ -33,15 +35,16 @@ def quality(
     known = [] if again else standing(candidate, {"examples": asked}, [score.name for score in family.scores])
     if known:
         return known
-    answers = _answers(candidate, test, say)
+    predict = candidate.predictor()
+    answers = _answers(candidate, predict, test, say)
     tallies = family.score(answers, test)
     path = candidate.run.path / "evidence" / f"{candidate.stem}-quality.npz"
     arrays = {"groups": np.array([e.group for e in test]), "kinds": np.array([e.kind for e in test])}
     for name, tally in tallies.items():
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
-    evidence.save(
-        path, arrays, {"examples": asked, "seed": seed, "n": len(test), **_samples(candidate, test, answers, tallies)}
-    )
+    note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(test))}
+    note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
+    evidence.save(path, arrays, note | _samples(candidate, test, answers, tallies))
     hashes = {"examples": asked, "evidence": hash_path(path)[:16]}
     return [
         candidate.measurement(
@@ -73,8 +76,8 @@ def standing(candidate: Weighed, hashes: Mapping[str, str], names: Sequence[str]
     return same if len(same) == len(names) and intact else []
 
 
-def _answers(candidate: Weighed, test: Sequence[Example[Any, Any]], say: Say) -> list[Any]:
-    predict, answers = candidate.predictor(), []
+def _answers(candidate: Weighed, predict: Predictor[Any, Any], test: Sequence[Example[Any, Any]], say: Say) -> list[Any]:
+    answers: list[Any] = []
     for start in range(0, len(test), CHUNK):
         answers += predict([example.x for example in test[start : start + CHUNK]])
         say(f"quality {candidate.label}", len(answers) / len(test), "")

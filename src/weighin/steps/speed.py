@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import psutil
-from weighin.core.statistics import percentile_interval
 
 from weighin.core.engine import Say, silent
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
+from weighin.core.statistics import percentile_interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
 from weighin.steps.quality import standing
