@@ -33,12 +33,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of a tally by group: value [groups, k], weight [groups]; ``largest`` examples are in the largest group."""
+    """Sums of a tally by group: value [groups, k], weight [groups]."""
 
     value: np.ndarray
     weight: np.ndarray
-    n: int
-    largest: int
+    n: int  # examples
+    named: int  # groups before pooling
+    largest: int  # examples in the largest of them
 
     @property
     def groups(self) -> int:
@@ -62,7 +63,7 @@ def sums_by_group(tally: Tally, groups: np.ndarray, name: str, seed: int = 0) ->
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     both = np.add.reduceat(np.column_stack([value, weight])[order], starts, axis=0)  # [groups, k + 1]
-    return Sums(both[:, :-1], both[:, -1], len(value), int(sizes.max()))
+    return Sums(both[:, :-1], both[:, -1], len(value), len(sizes), int(sizes.max()))
 
 
 def _check(value: np.ndarray, weight: np.ndarray, groups: np.ndarray, name: str) -> None:
@@ -75,8 +76,8 @@ def _check(value: np.ndarray, weight: np.ndarray, groups: np.ndarray, name: str)
     if wrong:
         hint = "See what the predictor answers on them"
         raise DataError(f"{name} is not a finite number for {wrong} of {len(value)} examples", "Every example needs one", hint)
-    if (weight < 0).any() or not weight.sum() > 0:
-        raise DataError(f"{name} has weights that sum to {weight.sum():g}", "Weights are zero or more, and not all zero")
+    if (weight < 0).any():
+        raise DataError(f"{name} has the weight {weight.min():g}", "Weights are zero or more")
 
 
 def evaluate(score: Score, value: np.ndarray, weight: np.ndarray) -> np.ndarray:

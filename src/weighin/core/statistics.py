@@ -7,7 +7,6 @@ kept in ``docs/evidence/statistics/coverage.json``. Plain percentile and BCa int
 """
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
 
 from weighin.core.clusters import (
     FEWEST_GROUPS,
@@ -17,16 +16,34 @@ from weighin.core.clusters import (
     bounds,
     evaluate,
     influence,
-    quantile_t,
     resample,
-    standard_error,
     sums_by_group,
     total,
 )
-from weighin.core.family import Score, Tally, ratio
+from weighin.core.family import Score, Tally
+from weighin.core.paired import Difference, all_pairs, detectable, holm, mcnemar, more_needed, paired, sign_flip
+from weighin.core.pareto import front, spread
+from weighin.core.percentiles import least_n, percentile_interval, ratio_interval
+from weighin.core.shares import as_hits, few, share_bounds
 
-ASSUMED_CORRELATION = 0.1  # within a group, while fewer than FEW misses are seen: they say nothing about it themselves
-FEW = 10
+__all__ = [
+    "Difference",
+    "Interval",
+    "all_pairs",
+    "detectable",
+    "draws",
+    "front",
+    "holm",
+    "interval",
+    "least_n",
+    "mcnemar",
+    "more_needed",
+    "paired",
+    "percentile_interval",
+    "ratio_interval",
+    "sign_flip",
+    "spread",
+]
 
 
 def interval(
@@ -34,19 +51,22 @@ def interval(
 ) -> Interval:
     """The metric on all examples and its interval, by group. ``groups`` [n] may hold numbers or names.
 
-    Shares of right and wrong get Clopper and Pearson's interval with the effective number of examples
-    (Korn and Graubard 1998), which is neither empty nor of zero width at 0 % and 100 %. Everything else
-    gets the studentised cluster bootstrap. Raises DataError where the metric is not a number.
+    Shares of right and wrong get Clopper and Pearson's interval where every group is one example or fewer than
+    10 are right, or wrong: it is neither empty nor of zero width at 0 % and 100 % (:mod:`weighin.core.shares`).
+    Everything else gets the studentised cluster bootstrap (:func:`weighin.core.clusters.bounds`).
+    Raises DataError for values or weights that are no number; the value is NaN where no example has weight.
     """
     sums = sums_by_group(tally, groups, score.name, seed)
     value = total(score, sums)
+    if not np.isfinite(value):
+        return Interval(value, None, None, sums.n, f"not measured: {score.name} is undefined on these {sums.n} examples")
     if sums.groups < FEWEST_GROUPS:
         why = f"no interval: {sums.groups} group{'s' * (sums.groups > 1)}, {FEWEST_GROUPS} needed"
         return Interval(value, None, None, sums.n, why)
     hits = as_hits(tally, score)
-    if hits is not None:
+    if hits is not None and (sums.largest == 1 or few(hits)):
         low, high, effect = share_bounds(hits, np.asarray(groups)[np.asarray(tally.weight) > 0], confidence, seed)
-        how = f"Clopper-Pearson, {sums.groups} groups, design effect {effect:.2g}"
+        how = f"Clopper-Pearson, {sums.named} groups, design effect {effect:.2g}"
         return Interval(value, low, high, sums.n, how)
     return _general(value, score, sums, draws, seed, confidence)
 
@@ -54,18 +74,16 @@ def interval(
 def _general(value: float, score: Score, sums: Sums, draws: int, seed: int, confidence: float) -> Interval:
     influences = influence(score, sums)
     if not np.isfinite(influences).all():
-        return Interval(
-            value, None, None, sums.n, f"no interval: {score.name} is undefined without one of {sums.groups} groups"
-        )
+        return Interval(value, None, None, sums.n, f"no interval: {score.name} is undefined without one of {sums.named} groups")
     if not influences.any():
-        return Interval(value, None, None, sums.n, f"no interval: {sums.groups} groups do not differ")
+        return Interval(value, None, None, sums.n, f"no interval: {sums.named} groups do not differ")
     counts = resample(sums.groups, draws, seed)
     drawn = evaluate(score, counts @ sums.value, counts @ sums.weight)
     scale = _scale(value, drawn, score)
     low, high = bounds(value, drawn, influences, sums.weight, counts, scale, confidence)
     if not (np.isfinite(low) and np.isfinite(high)):
-        return Interval(value, None, None, sums.n, f"no interval: {sums.groups} groups differ too much")
-    how = f"cluster bootstrap-t ({scale}), {sums.groups} groups, {draws} draws, seed {seed}"
+        return Interval(value, None, None, sums.n, f"no interval: {sums.named} groups differ too much")
+    how = f"cluster bootstrap-t ({scale}), {sums.named} groups, {draws} draws, seed {seed}"
     return Interval(value, low, high, sums.n, how)
 
 
@@ -87,47 +105,3 @@ def draws(tally: Tally, score: Score, groups: np.ndarray, draws: int = 1000, see
     sums = sums_by_group(tally, groups, score.name, seed)
     counts = resample(sums.groups, draws, seed)
     return evaluate(score, counts @ sums.value, counts @ sums.weight)
-
-
-def as_hits(tally: Tally, score: Score) -> np.ndarray | None:
-    """0 or 1 for every example that counts (weight > 0), [m], or None when the score is no plain share of them.
-
-    A score of other weights (errors a character) is one only at its very ends, where nothing else bounds it.
-    """
-    value = np.asarray(tally.value, np.float64).reshape(len(tally.value), -1)
-    weight = np.asarray(tally.weight, np.float64)
-    value, weight = value[weight > 0], weight[weight > 0]
-    if score.transform is not ratio or value.shape[1] != 1 or not np.isin(value[:, 0] / weight, (0.0, 1.0)).all():
-        return None
-    hits = value[:, 0] / weight
-    return hits if np.ptp(weight) == 0 or np.ptp(hits) == 0 else None
-
-
-def share_bounds(hits: np.ndarray, groups: np.ndarray, confidence: float, seed: int = 0) -> tuple[float, float, float]:
-    """Low, high and design effect of the share of ``hits`` [n] in ``groups`` [n] (Korn and Graubard 1998).
-
-    The effective number of examples is n over the design effect, corrected for the few groups that it is
-    estimated from. With fewer than 10 hits or misses the design effect is at least that of a correlation of
-    0.1 within groups, fading out: three misses in one font prove nothing about fonts.
-    """
-    sums = sums_by_group(Tally.of(hits), groups, "share", seed)
-    n, k = sums.weight.sum(), float(hits.sum())
-    share = k / n
-    if sums.largest == 1:
-        return *_clopper_pearson(k, n, confidence), 1.0
-    error = standard_error(influence(Score("share", "", "higher"), sums))
-    seen = error**2 * n / (share * (1 - share)) if 0 < share < 1 else 1.0
-    typical = float((sums.weight**2).sum()) / n  # size of the group of a typical example
-    assumed = 1 + (typical - 1) * ASSUMED_CORRELATION * max(0.0, 1 - min(k, n - k) / FEW)
-    effect = max(1.0, seen, assumed)
-    shrink = (float(ndtri(0.5 + confidence / 2)) / quantile_t(sums.effective, confidence)) ** 2
-    effective = n / effect * shrink
-    return *_clopper_pearson(share * effective, effective, confidence), effect
-
-
-def _clopper_pearson(k: float, n: float, confidence: float) -> tuple[float, float]:
-    """Exact binomial interval; k and n may be fractions (Clopper and Pearson 1934)."""
-    tail = 0.5 - confidence / 2
-    low = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
-    high = float(betaincinv(k + 1, n - k, 1 - tail)) if n - k > 1e-9 else 1.0
-    return low, high
