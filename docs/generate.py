@@ -1,0 +1,144 @@
+"""Writes the generated parts of README.md and docs/*.md from the registry and from docs/evidence; --check only compares.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a function below.
+"""
+
+import argparse
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+EVIDENCE = ROOT / "docs" / "evidence"
+PART = re.compile(r"(<!-- generated: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; every column but the first is right-aligned."""
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def families() -> str:
+    """Every family: what it is for, its scores, its data."""
+    from weighin.core import registry
+
+    found = [registry.family(name) for name in registry.names("families")]
+    blocks = []
+    for f in found:
+        scores = "; ".join(f"`{s.name}` ({s.better} is better{', ' + s.about if s.about else ''})" for s in f.scores)
+        data = "; ".join(f"`{spec}`: {about}" for spec, about in f.datas.items())
+        blocks.append(f"### {f.name}\n\n{f.about}\n\nScores: {scores}.\n\nData: {data}.\n")
+    return "\n".join(blocks)
+
+
+def variants() -> str:
+    """Every variant of every family."""
+    import weighin
+
+    blocks = []
+    for name in weighin.families():
+        rows = [[f"`{v['variant']}`", f"{v['parameters']:,}", v["settings"]["about"]] for v in weighin.variants(name)]
+        blocks.append(f"### {name}\n\n" + table(["variant", "parameters", "what it is"], rows))
+    return "\n".join(blocks)
+
+
+def runtimes() -> str:
+    """Every runtime."""
+    from weighin.core import registry
+
+    found = [registry.runtime(name) for name in registry.runtimes()]
+    rows = [
+        [f"`{r.full_name}`", "refused beyond a part's tolerance" if r.precision in r.exact else "recorded", r.deprecated or "-"]
+        for r in found
+    ]
+    return table(["runtime", "parity with the original", "deprecated"], rows)
+
+
+def recipe() -> str:
+    """The dials of a recipe."""
+    from weighin.core.config import Recipe
+
+    rows = [[f"`recipe.{n}`", f"`{f.get_default(call_default_factory=True)}`", f.description or ""] for n, f in Recipe.model_fields.items()]
+    return table(["dial", "default", ""], rows)
+
+
+def commands() -> str:
+    """The help of every command."""
+    import typer
+    from rich.console import Console
+
+    from weighin.cli import app
+
+    group = typer.main.get_command(app)
+    lines = []
+    for name, command in sorted(group.commands.items()):  # type: ignore[attr-defined]
+        usage = " ".join(command.collect_usage_pieces(command.make_context(name, [], resilient_parsing=True)))
+        lines.append(f"- `weighin {name} {usage.replace('[OPTIONS] ', '')}`: {command.help.splitlines()[0]}")
+    Console(file=io.StringIO())
+    return "\n".join(lines) + "\n"
+
+
+def _report(family: str) -> dict[str, Any] | None:
+    path = EVIDENCE / family / "report" / "report.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _cell(candidate: dict[str, Any], name: str) -> str:
+    found = next((m for m in candidate["measurements"] if m["name"] == name), None)
+    if found is None:
+        return "not measured"
+    value = found["value"]
+    shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if name.startswith(("latency", "size", "peak", "train", "cpu", "cold")) else f"{value:.3f}"
+    return shown if found["low"] is None or not shown.startswith("0.") else f"{shown} ({found['low']:.3f}-{found['high']:.3f})"
+
+
+def measured() -> str:
+    """Families x variants with measured figures, one runtime a variant: the one with the least latency that is exact."""
+    blocks = []
+    for folder in sorted(p.name for p in EVIDENCE.iterdir() if (p / "report" / "report.json").exists()):
+        report = _report(folder)
+        assert report
+        primary = report["primary"]
+        more = ["top1_merged"] if folder == "glyphs" else []
+        names = [primary, *more, "latency_p50_ms", "throughput_per_s", "size_mb", "peak_memory_mb", "train_cpu_minutes"]
+        rows = [
+            [f"{folder}/{c['variant']} @ {c['runtime']}", *(_cell(c, n) for n in names)]
+            for c in report["candidates"]
+            if c["status"] == "ok" and c["runtime"] in ("torch", "openvino", "openvino:int8")
+        ]
+        blocks.append(table(["variant @ runtime", *(f"`{n}`" for n in names)], rows))
+        blocks.append(f"\nMade by `{report['command']}` on {report['environment']['hardware']['cpu']}; evidence in `docs/evidence/{folder}/`.\n")
+    return "\n".join(blocks) or "No comparison is committed yet.\n"
+
+
+MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in (families, variants, runtimes, recipe, commands, measured)}
+
+
+def rendered(text: str) -> str:
+    """The page with every generated part made anew."""
+    return PART.sub(lambda m: m[1] + MAKERS[m[2]]() + m[4], text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        old = page.read_text(encoding="utf-8")
+        new = rendered(old)
+        if new != old:
+            stale.append(str(page.relative_to(ROOT)))
+            if not check:
+                page.write_text(new, encoding="utf-8")
+    sys.stdout.write(f"{'stale' if check else 'written'}: {', '.join(stale)}\n" if stale else "docs are current\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
