@@ -54,6 +54,8 @@ class Sums:
 
 def sums_by_group(tally: Tally, groups: np.ndarray, name: str, seed: int = 0) -> Sums:
     """Sums of ``tally`` (n examples) by ``groups`` [n]. Raises DataError for no examples, wrong lengths, not a number."""
+    if not len(tally.value):
+        raise DataError(f"{name} was scored on no examples", "It needs at least one")
     value = np.asarray(tally.value, np.float64).reshape(len(tally.value), -1)  # [n, k]
     weight = np.asarray(tally.weight, np.float64)  # [n]
     _check(value, weight, groups, name)
@@ -67,8 +69,6 @@ def sums_by_group(tally: Tally, groups: np.ndarray, name: str, seed: int = 0) ->
 
 
 def _check(value: np.ndarray, weight: np.ndarray, groups: np.ndarray, name: str) -> None:
-    if not len(value):
-        raise DataError(f"{name} was scored on no examples", "It needs at least one")
     if weight.shape != (len(value),) or len(groups) != len(value):
         lengths = f"{len(value)} values, {weight.shape} weights and {len(groups)} groups"
         raise DataError(f"{name} has {lengths}", "There must be one of each an example")
@@ -88,13 +88,8 @@ def evaluate(score: Score, value: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def total(score: Score, sums: Sums) -> float:
-    """The metric of all examples. Raises DataError where it is not a number."""
-    found = float(score.transform(sums.value.sum(axis=0), float(sums.weight.sum())))
-    if not np.isfinite(found):
-        raise DataError(
-            f"{score.name} is {found} on {sums.n} examples", "It must be a finite number", "See the score's transform"
-        )
-    return found
+    """The metric of all examples; NaN where nothing has weight."""
+    return float(evaluate(score, sums.value.sum(axis=0)[None], sums.weight.sum()[None])[0])
 
 
 @lru_cache(maxsize=4)
