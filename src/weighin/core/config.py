@@ -20,8 +20,8 @@ class Match(Settings):
     """Soft distillation: how far a named output may be from the teacher's (Hinton et al. 2015; Gram: Tung and Mori 2019)."""
 
     distance: Literal["kl", "mse", "cosine", "gram"] = "kl"
-    weight: float = Field(1.0, gt=0)
-    temperature: float = Field(1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
 
 
 class Recipe(Settings):
@@ -32,28 +32,28 @@ class Recipe(Settings):
     """
 
     data: str = "synthetic"
-    steps: int | None = Field(None, gt=0)
-    minutes: float | None = Field(None, gt=0)
-    cpu_minutes: float | None = Field(None, gt=0)
-    batch: int = Field(64, gt=0)
-    accumulate: int = Field(1, gt=0)
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    steps: int | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
+    cpu_minutes: float | None = Field(default=None, gt=0)
+    batch: int = Field(default=64, gt=0)
+    accumulate: int = Field(default=1, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = Field(0.05, ge=0, lt=1)
-    clip: float | None = Field(1.0, gt=0)
-    ema: float | None = Field(None, gt=0, lt=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    clip: float | None = Field(default=1.0, gt=0)
+    ema: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = Field(0, ge=0)
-    limit: int | None = Field(None, gt=0, description="train on at most this many examples, drawn by group")
-    evaluate_every: int | None = Field(None, gt=0, description="steps between losses on validation examples")
-    patience: int | None = Field(None, gt=0, description="stop after so many evaluations without gain")
-    save_every: int = Field(200, gt=0, description="steps between resume points")
-    init: str | None = Field(None, description="a variant or run whose weights are the start")
-    teacher: str | None = Field(None, description="a variant or run to learn from")
+    seed: int = Field(default=0, ge=0)
+    limit: int | None = Field(default=None, gt=0, description="train on at most this many examples, drawn by group")
+    evaluate_every: int | None = Field(default=None, gt=0, description="steps between losses on validation examples")
+    patience: int | None = Field(default=None, gt=0, description="stop after so many evaluations without gain")
+    save_every: int = Field(default=200, gt=0, description="steps between resume points")
+    init: str | None = Field(default=None, description="a variant or run whose weights are the start")
+    teacher: str | None = Field(default=None, description="a variant or run to learn from")
     match: Mapping[str, Match] = Field(default_factory=dict, description="outputs to match (soft distillation)")
-    hard: float = Field(1.0, ge=0, description="weight of the loss on labels beside the matches")
-    relabel: bool = Field(False, description="replace the labels by the teacher's answers (hard distillation)")
+    hard: float = Field(default=1.0, ge=0, description="weight of the loss on labels beside the matches")
+    relabel: bool = Field(default=False, description="replace the labels by the teacher's answers (hard distillation)")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":

@@ -13,10 +13,10 @@ from torch.nn.functional import cross_entropy
 
 from weighin.core.errors import RunError
 from weighin.core.family import Bound, Check, Example, Family, Json, Part, Predictor, Split, Tally, shifted
-from weighin.families.glyphs import augment, calibration, checks, codebook, images, inputs, metrics, predict, repair, variants
+from weighin.families.glyphs import augment, calibration, checks, codebook, inputs, metrics, predict, repair, variants
 from weighin.families.glyphs import data as source
 from weighin.families.glyphs.context import FontGlyph
-from weighin.families.glyphs.glyph import Glyph
+from weighin.families.glyphs.glyph import Glyph, from_bytes
 from weighin.families.glyphs.labels import CLASS_OF, GROUPS, LABELS, base_of
 from weighin.families.glyphs.model import GlyphBatch, GlyphModel, GlyphNet, parts_of
 from weighin.families.glyphs.predict import Glyphic, GlyphPredictor, Reading
@@ -32,6 +32,7 @@ class Glyphs(Family[Glyph, str, Reading]):
     name = "glyphs"
     about = "which character is this outline: Arabic and Latin glyphs in 1,197 classes"
     scores = metrics.SCORES
+    datas = source.KINDS
     compared = ("tiny", "light", "full", "patch-tiny", "patch-light", "swift", "swift-distilled", "cascade")
 
     def variants(self) -> Mapping[str, Glyphic]:
@@ -68,7 +69,7 @@ class Glyphs(Family[Glyph, str, Reading]):
 
     def read(self, raw: bytes) -> Glyph:
         """One picture of one character. Raises InputError."""
-        return images.from_bytes(raw)
+        return from_bytes(raw)
 
     def show(self, y: Reading) -> Json:
         """The fields of the original's JSONL, and the merged class."""
@@ -148,7 +149,7 @@ class Glyphs(Family[Glyph, str, Reading]):
     def notes(self, examples: Sequence[Example[Glyph, str]]) -> Mapping[str, float | str]:
         """The ceiling of strict top-1 on these very rasters, and what there is of what."""
         return {
-            "ceiling_top1": source.ceiling(examples),
+            **source.ceiling(examples),
             "labels": len({e.y for e in examples}),
             "labels_of_all": len(LABELS),
             "merged_classes": len({GROUPS[CLASS_OF[e.y]] for e in examples}),

@@ -115,11 +115,12 @@ class Primitives(nn.Module):
 
     def __init__(self, primitives: int = 1024) -> None:
         super().__init__()
+        self.first = nn.Conv2d(1, 32, 3, padding=1, bias=False)
         self.body = nn.Sequential(
-            *(nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
+            *(nn.BatchNorm2d(32), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
             *(nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
             *(nn.Flatten(), nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, primitives)),
         )
 
     def forward(self, cells: Tensor) -> tuple[Tensor]:
-        return (self.body(cells.to(self.body[0].weight.dtype)),)  # [N,1,8,8] uint8 -> [N,1024]
+        return (self.body(self.first(cells.to(self.first.weight.dtype))),)  # [N,1,8,8] uint8 -> [N,1024]

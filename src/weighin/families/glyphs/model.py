@@ -21,24 +21,29 @@ class GlyphModel(Settings):
     """What decides the weights. ``stem`` and ``trunk`` choose the network, the rest its size and its input."""
 
     stem: Literal["codebook", "phase1", "patch"] = Field(
-        "patch", description="table of primitives, the original's network in its place, or a linear embedding of pixels"
+        default="patch", description="table of primitives, the original's network in its place, or a linear embedding of pixels"
     )
-    patch: int = Field(CELL, description="pixels of a patch's side (codebook and phase1: 8)")
+    patch: int = Field(default=CELL, description="pixels of a patch's side (codebook and phase1: 8)")
     trunk: Literal["residual", "convnext", "transformer", "mlp"] = "residual"
-    embed: int = Field(48, gt=0, description="numbers a cell")
-    stages: tuple[int, ...] = Field((48, 96, 128), min_length=1, description="channels (or the one width of tokens)")
-    blocks: tuple[int, ...] = Field((2, 2, 2), min_length=1, description="blocks a stage (or layers)")
-    heads: int = Field(8, gt=0, description="of attention")
-    pool: Literal["mean", "depthwise"] = Field("mean", description="depthwise: every channel weighs the last grid's places")
-    hidden: int = Field(128, gt=0)
-    drop: float = Field(0.08, ge=0, lt=1, description="of whole channels in a block")
-    drop_head: float = Field(0.2, ge=0, lt=1)
+    embed: int = Field(default=48, gt=0, description="numbers a cell")
+    stages: tuple[int, ...] = Field(default=(48, 96, 128), min_length=1, description="channels (or the one width of tokens)")
+    blocks: tuple[int, ...] = Field(default=(2, 2, 2), min_length=1, description="blocks a stage (or layers)")
+    heads: int = Field(default=8, gt=0, description="of attention")
+    pool: Literal["mean", "depthwise"] = Field(
+        default="mean", description="depthwise: every channel weighs the last grid's places"
+    )
+    hidden: int = Field(default=128, gt=0)
+    drop: float = Field(default=0.08, ge=0, lt=1, description="of whole channels in a block")
+    drop_head: float = Field(default=0.2, ge=0, lt=1)
     activation: Activation = "gelu"
     normalise: Literal["tight", "em", "tight+box"] = Field(
-        "tight", description="glyph filling the raster, in its place in the em, or the first with size and bearings beside it"
+        default="tight",
+        description="glyph filling the raster, in its place in the em, or the first with size and bearings beside it",
     )
-    augment: bool = Field(False, description="random change of training rasters; it decides the weights, so it stands here")
-    smooth: float = Field(0.0, ge=0, lt=1, description="label smoothing (Szegedy et al. 2016)")
+    augment: bool = Field(
+        default=False, description="random change of training rasters; it decides the weights, so it stands here"
+    )
+    smooth: float = Field(default=0.0, ge=0, lt=1, description="label smoothing (Szegedy et al. 2016)")
 
     @model_validator(mode="after")
     def _consistent(self) -> "GlyphModel":
@@ -146,7 +151,7 @@ class _Pyramid(nn.Module):
             layers.append(cba(widths[place], width, model.activation, stride=1 if place == 0 else 2))
             layers += [block(width, model.drop, model.activation) for _ in range(count)]
         self.stages = nn.Sequential(*layers)
-        last = model.side // 2 ** (len(model.stages) - 1)
+        width, last = model.stages[-1], model.side // 2 ** (len(model.stages) - 1)
         # a global depthwise convolution keeps where things are, a mean does not (Chen et al. 2018, "MobileFaceNets")
         self.pool = nn.AdaptiveAvgPool2d(1) if model.pool == "mean" else nn.Conv2d(width, width, last, groups=width)
 

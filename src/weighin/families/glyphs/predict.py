@@ -28,12 +28,18 @@ _STARTS = np.concatenate([[0], np.cumsum([len(labels) for labels in MEMBERS])[:-
 class GlyphPredict(Settings):
     """How trained weights are used."""
 
-    topk: int = Field(5, ge=1, le=len(LABELS), description="labels and merged classes that a reading lists")
-    temperature: float | None = Field(None, gt=0, description="None: the one fitted after training")
-    precision: float | None = Field(None, description=f"abstain where validation was less often right; one of {PRECISIONS}")
-    context: bool = Field(False, description="glyphs of one font share out the labels (font files only)")
-    combine: Literal["mean", "cascade"] = Field("mean", description="of a composite's members; cascade: first, then last")
-    unsure: float | None = Field(None, ge=0, le=1, description="cascade: ask below this confidence; None: 99 % precision's")
+    topk: int = Field(default=5, ge=1, le=len(LABELS), description="labels and merged classes that a reading lists")
+    temperature: float | None = Field(default=None, gt=0, description="None: the one fitted after training")
+    precision: float | None = Field(
+        default=None, description=f"abstain where validation was less often right; one of {PRECISIONS}"
+    )
+    context: bool = Field(default=False, description="glyphs of one font share out the labels (font files only)")
+    combine: Literal["mean", "cascade"] = Field(
+        default="mean", description="of a composite's members; cascade: first, then last"
+    )
+    unsure: float | None = Field(
+        default=None, ge=0, le=1, description="cascade: ask below this confidence; None: 99 % precision's"
+    )
 
     @field_validator("precision")
     @classmethod
@@ -141,7 +147,7 @@ class GlyphPredictor:
         answers = _own(self.members[0], glyphs).numpy()
         hard = np.flatnonzero(merged(np.exp(answers)).max(1) < self.unsure)
         if len(hard):
-            answers[hard] = _own(self.members[-1], [glyphs[i] for i in hard]).numpy()
+            answers[hard] = _own(self.members[-1], [glyphs[int(i)] for i in hard]).numpy()
         return answers
 
 

@@ -4,8 +4,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fontTools.ttLib import TTFont, TTLibError, newTable
-from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
+from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable, table__c_m_a_p
 
 from weighin.core.errors import InputError
 from weighin.core.files import write_atomic, write_json
@@ -70,7 +70,7 @@ def _open(path: Path) -> TTFont:
 
 def _replace(font: TTFont, cmap: Mapping[int, str]) -> None:
     """One format 4 subtable for Unicode and for Windows in place of whatever cmap the font had."""
-    table = newTable("cmap")
+    table = table__c_m_a_p("cmap")
     table.tableVersion = 0
     table.tables = [_subtable(platform, encoding, cmap) for platform, encoding in ((0, 3), (3, 1))]
     font["cmap"] = table
