@@ -177,6 +177,7 @@ def all_pairs(
     Pairs that support no interval are left out; ``only`` names the pairs to compare.
     """
     named = list(combinations(tallies, 2)) if only is None else list(only)
+    groups = np.unique(groups, return_inverse=True)[1]  # names are slow to sort, pair by pair
     found = [paired(tallies[a], tallies[b], score, groups, draws, seed) for a, b in named]
     corrected = holm([d.p for d in found])
     strict = alpha / max(1, len(found))
