@@ -11,7 +11,7 @@ import torch
 
 from weighin.core.errors import RunError
 from weighin.core.run import load_tensors
-from weighin.steps import loop
+from weighin.steps import loop, resume
 from weighin.steps.train import train
 
 KILLED = """
@@ -80,7 +80,7 @@ def test_told_to_stop_it_saves_and_says_so(points, tmp_path, how):
     result = killed(tmp_path / "a", 13, {"recipe.steps": 60}, how)
     assert result.returncode != 0 and "KeyboardInterrupt" in result.stderr
     folder = next((tmp_path / "a" / "points").iterdir())
-    assert loop.resume_state(folder / "resume.safetensors")["step"] in (13, 14)
+    assert resume.counters(resume.path_in(folder))["step"] in (13, 14)
     _, resumed = weights(points, tmp_path / "a", {"recipe.steps": 60})
     _, whole = weights(points, tmp_path / "b", {"recipe.steps": 60})
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)

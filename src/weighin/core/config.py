@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,9 +11,9 @@ from weighin.core.errors import ConfigError, closest
 
 
 class Settings(BaseModel):
-    """Base of every configuration value: frozen, unknown keys refused."""
+    """Base of every configuration value: frozen, unknown keys refused, no NaN or infinity (JSON has none)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class Match(Settings):
@@ -61,6 +61,8 @@ class Recipe(Settings):
             raise ValueError("one of steps, minutes, cpu_minutes must be set")
         if (self.match or self.relabel) and not self.teacher:
             raise ValueError("match and relabel need a teacher")
+        if not self.hard and not self.match:
+            raise ValueError("hard is 0 and nothing is matched, so there is nothing to learn from")
         return self
 
 
@@ -117,15 +119,17 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         allowed = _fields_at(kind, first["loc"][:-1])
-        return f"unknown key {where!r}. Allowed here: {', '.join(allowed)}. {closest(str(first['loc'][-1]), allowed)}".strip()
-    came = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        return f"Unknown key {where!r}. Allowed here: {', '.join(allowed)}. {closest(str(first['loc'][-1]), allowed)}".strip()
+    shown = first["type"] != "missing" and not isinstance(first["input"], Mapping)
+    came = f", got {first['input']!r}" if shown else ""
     return f"{where or 'value'}: {first['msg'].removeprefix('Value error, ')}{came if where else ''}"
 
 
 def _fields_at(kind: Any, path: tuple[int | str, ...]) -> list[str]:
+    """Keys that a value has at ``path``; below a mapping or a list, those of what it holds."""
     for step in path:
         field = getattr(kind, "model_fields", {}).get(step)
-        kind = field.annotation if field else None
+        kind = field.annotation if field else (get_args(kind) or (None,))[-1]
     return list(getattr(kind, "model_fields", {}))
 
 
@@ -136,7 +140,10 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set got {pair!r}", "It takes KEY=VALUE, such as recipe.minutes=10")
-        value = yaml.safe_load(text)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {key} got {text!r}, which is not a YAML value", hint="Quote it") from None
         parsed[key] = _number(value) if isinstance(value, str) else value
     return parsed
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sys
 from datetime import UTC, datetime
 from functools import cache
@@ -59,7 +60,7 @@ def command() -> str:
     """The command line of this process as a person would type it."""
     program, *arguments = sys.argv or [""]
     name = Path(program).name
-    return " ".join(["weighin" if name in ("weighin", "__main__.py", "cli.py") else name, *arguments])
+    return shlex.join(["weighin" if name in ("weighin", "__main__.py", "cli.py") else name, *arguments])
 
 
 def now() -> str:

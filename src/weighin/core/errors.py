@@ -13,7 +13,11 @@ class WeighinError(Exception):
 
     def __init__(self, came: str, allowed: str = "", hint: str = "") -> None:
         self.came, self.allowed, self.hint = came, allowed, hint
-        super().__init__(". ".join(part.rstrip(".") for part in (came, allowed, hint) if part) + ".")
+        super().__init__(" ".join(_sentence(part) for part in (came, allowed, hint) if part))
+
+
+def _sentence(phrase: str) -> str:
+    return phrase if phrase.endswith(("?", "!", ".")) else f"{phrase}."
 
 
 class ConfigError(WeighinError):

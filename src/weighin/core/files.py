@@ -4,13 +4,21 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import re
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+from safetensors import SafetensorError
+
 from weighin.core.errors import StorageError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PARTIAL = ".partial-"  # in the name of what is being written, before the number of the process
 
 
 @contextmanager
@@ -19,25 +27,37 @@ def storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = (
-            "Free some space and start again; what was saved before is intact" if full else "Choose another folder with --runs"
-        )
-        raise StorageError(f"Cannot write {path}: {error.strerror or error}", hint=hint) from error
+        if isinstance(error, (BrokenPipeError, FileNotFoundError)):
+            raise  # whoever watched the progress has gone; what was to be read is not there
+        raise _cannot(path, error.errno in FULL, error.strerror or str(error)) from error
+    except SafetensorError as error:  # wraps the system's error in words of its own
+        full = any(os.strerror(number) in str(error) for number in FULL)
+        raise _cannot(path, full, str(error).splitlines()[0]) from error
+
+
+def _cannot(path: Path, full: bool, reason: str) -> StorageError:
+    hint = "Free some space and start again; what was saved before is intact" if full else "Choose another folder"
+    return StorageError(f"Cannot write {path}: {reason}", hint=hint)
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Calls ``write(temporary)`` and renames; the temporary name never survives a failure."""
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.with_name(f".{path.stem}{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
         try:
             write(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process that was killed left half-written below ``folder``."""
+    for path in list(folder.rglob(f".*{PARTIAL}*")):
+        owner = re.match(r"\d+", path.name.partition(PARTIAL)[2])
+        if owner and int(owner[0]) != os.getpid() and not psutil.pid_exists(int(owner[0])):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

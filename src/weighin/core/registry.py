@@ -8,7 +8,7 @@ an entry point in the group ``weighin.families``, ``weighin.runtimes`` or ``weig
 import importlib
 import inspect
 import os
-import pkgutil
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -26,21 +26,18 @@ Kind = TypeVar("Kind")
 def _package(kind: str) -> ModuleType:
     """The package ``weighin.<kind>`` with the folders of WEIGHIN_PLUGINS on its path."""
     package = importlib.import_module(f"weighin.{kind}")
-    for root in filter(None, os.environ.get("WEIGHIN_PLUGINS", "").split(os.pathsep)):
-        folder = str(Path(root).resolve() / kind)
-        if folder not in package.__path__ and Path(folder).is_dir():
-            package.__path__.append(folder)
+    roots = [Path(root).resolve() / kind for root in os.environ.get("WEIGHIN_PLUGINS", "").split(os.pathsep) if root]
+    package.__path__[:] = [str(Path(str(package.__file__)).parent), *(str(root) for root in roots if root.is_dir())]
     return package
 
 
 def names(kind: str) -> dict[str, str | EntryPoint]:
     """Name -> module path or entry point, without importing any plug-in. ``kind``: families, runtimes or engines."""
-    package = _package(kind)
-    tail = ".family" if kind == "families" else ""
+    pattern, tail = ("*/family.py", ".family") if kind == "families" else ("*.py", "")
     found: dict[str, str | EntryPoint] = {e.name: e for e in entry_points(group=f"weighin.{kind}")}
-    for module in pkgutil.iter_modules(package.__path__):
-        if bool(tail) == module.ispkg and not module.name.startswith("_"):
-            found[module.name] = f"weighin.{kind}.{module.name}{tail}"
+    for root in _package(kind).__path__:
+        plain = [path.parent.name if tail else path.stem for path in Path(root).glob(pattern)]
+        found |= {name: f"weighin.{kind}.{name}{tail}" for name in plain if not name.startswith(("_", "."))}
     return dict(sorted(found.items()))
 
 
@@ -54,10 +51,26 @@ def _load(kind: str, name: str, base: type[Kind]) -> type[Kind]:
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("weighin"):
             raise
-        raise MissingError(
-            f"{name} needs the package {error.name!r}, which is not installed", hint=f"pip install 'weighin[{name}]'"
-        ) from error
-    return plugin if inspect.isclass(plugin) else _final_class(plugin, base)
+        hint = f"pip install 'weighin[{name}]'" if isinstance(where, str) else f"pip install {error.name}"
+        raise MissingError(f"{name} needs the package {error.name!r}, which is not installed", hint=hint) from error
+    except AttributeError as error:
+        if isinstance(where, str):
+            raise
+        raise ConfigError(f"The entry point {name} = {where.value} leads nowhere: {error}") from error
+    final = plugin if inspect.isclass(plugin) else _final_class(plugin, base)
+    _check(final, name, base)
+    return final
+
+
+def _check(final: type[Any], name: str, base: type[Any]) -> None:
+    if not issubclass(final, base):
+        raise ConfigError(f"The plug-in {name} is {final.__name__}", f"It must be a {base.__name__}")
+    if inspect.isabstract(final):
+        lacking = ", ".join(sorted(final.__abstractmethods__))
+        raise ConfigError(f"{final.__module__}.{final.__name__} is abstract", f"It must still define {lacking}")
+    if base is not Engine and getattr(final, "name", None) != name:
+        came = f"The plug-in {name} says that its name is {getattr(final, 'name', None)!r}"
+        raise ConfigError(came, "The path is the name", f"Write name = {name!r} into {final.__name__}")
 
 
 def _final_class(module: ModuleType, base: type[Any]) -> Any:
@@ -97,8 +110,11 @@ def runtime(name: str) -> Runtime:
 
 
 def runtimes() -> list[str]:
-    """Full names of every runtime found, in the order of a report."""
-    classes = [_load("runtimes", name, Runtime) for name in names("runtimes")]
+    """Full names of every runtime found, in the order of a report; those that miss a package are left out."""
+    classes = []
+    for name in names("runtimes"):
+        with suppress(MissingError):
+            classes.append(_load("runtimes", name, Runtime))
     return [c(p).full_name for c in sorted(classes, key=lambda c: (c.order, c.name)) for p in c.precisions]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from weighin.core.config import Settings, Variant, validate
 from weighin.core.errors import RunError
 from weighin.core.family import Family
-from weighin.core.files import hash_json, hash_path, write_atomic, write_json
+from weighin.core.files import hash_json, hash_path, storing, sweep, write_atomic, write_json, write_text
 from weighin.core.result import Measurement
 
 VERSION = 1  # of the folder's layout; part of the identity
@@ -40,6 +40,8 @@ class Info(Settings):
     training: Mapping[str, Any] = Field(default_factory=dict)
     versions: Mapping[str, str] = Field(default_factory=dict)
     hardware: Mapping[str, Any] = Field(default_factory=dict)
+    predict: Mapping[str, Any] = Field(default_factory=dict, description="how the variant that first asked uses them")
+    of: tuple[str, ...] = ()
     command: str = ""
     at: str = ""
 
@@ -47,11 +49,13 @@ class Info(Settings):
 def identity(family: Family[Any, Any, Any], variant: Variant[Any, Any], links: Mapping[str, str]) -> str:
     """Twelve hexadecimal digits that change when the weights would: not with the name, nor with ``predict``.
 
-    How often a resume point is written does not change the weights, so it is left out.
+    How often a resume point is written does not change the weights, so it is left out. A composite has no weights,
+    only what is fitted to its use, and costs nothing to make: there ``predict`` and the order of members count.
     """
     recipe = variant.recipe.model_dump(mode="json", exclude={"save_every"})
+    used = [variant.of, variant.predict.model_dump(mode="json")] if variant.of else []
     return hash_json(
-        [VERSION, family.name, variant.model.model_dump(mode="json"), recipe, fingerprint(family, variant), links]
+        [VERSION, family.name, variant.model.model_dump(mode="json"), recipe, fingerprint(family, variant), links, *used]
     )[:12]
 
 
@@ -79,7 +83,8 @@ class Run:
         except FileNotFoundError:
             raise RunError(f"{path} is not a run", "A run is a folder with run.json", "weighin train makes one") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{path / 'run.json'} cannot be read: {error}") from None
+            hint = "Delete the folder and train again"
+            raise RunError(f"{path / 'run.json'} cannot be read: {error}", "It is JSON", hint) from None
         return cls(path, validate(Info, raw, str(path / "run.json")))
 
     @classmethod
@@ -97,6 +102,8 @@ class Run:
             recipe=variant.recipe.model_dump(mode="json"),
             data_hash=fingerprint(family, variant),
             links=links,
+            predict=variant.predict.model_dump(mode="json"),
+            of=variant.of,
         )
         run = cls(root / family.name / f"{variant.name}-{id}", info)
         write_json(run.path / "run.json", info.model_dump(mode="json"))
@@ -125,15 +132,16 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """For one process at a time. Raises RunError when another holds it; a killed one holds nothing."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock", timeout=0)
+        with storing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                hint = "Wait for it, or choose another folder with --runs"
+                raise RunError(f"{self.path} is in use by another process", hint=hint) from None
         try:
-            lock.acquire()
-        except Timeout:
-            raise RunError(
-                f"{self.path} is in use by another process", hint="Wait for it, or choose another folder with --runs"
-            ) from None
-        try:
+            sweep(self.path)
             yield
         finally:
             lock.release()
@@ -145,14 +153,21 @@ class Run:
         if not self.weights.exists():
             raise RunError(f"{self.weights} is missing", hint="Delete the run folder and train again")
         if hash_path(self.weights) != self.info.weights_hash:
-            raise RunError(f"{self.weights} is not the file that training wrote: its hash differs from run.json")
+            came = f"{self.weights} is not the file that training wrote: its hash differs from run.json"
+            raise RunError(came, hint="Put the file back, or delete the run folder and train again")
         load_state(model, load_tensors(self.weights), self.weights)
         return model.eval()
+
+    def check_assets(self) -> None:
+        """Raises RunError when ``assets/`` is not what training wrote."""
+        if self.info.assets_hash and hash_path(self.assets) != self.info.assets_hash:
+            came = f"{self.assets} is not what training wrote: its hash differs from run.json"
+            raise RunError(came, hint="Put the files back, or delete the run folder and train again")
 
     def measurements(self) -> list[Measurement]:
         """All measurements of the run; a half-written last line is left out."""
         path = self.path / "measurements.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = path.read_bytes().splitlines() if path.exists() else []
         kept: list[Measurement] = []
         for number, line in enumerate(lines):
             try:
@@ -165,24 +180,26 @@ class Run:
     def record(self, new: list[Measurement]) -> None:
         """Adds measurements; one of the same variant, runtime, data and name takes the place of the older."""
         replaced = {_key(m) for m in new}
-        kept = [m for m in self.measurements() if _key(m) not in replaced]
-        text = "".join(m.model_dump_json() + "\n" for m in [*kept, *new])
-        write_atomic(self.path / "measurements.jsonl", lambda path: _write(path, text))
+        with storing(self.path), FileLock(self.path / ".measurements.lock"):  # two that weigh the same run lose nothing
+            kept = [m for m in self.measurements() if _key(m) not in replaced]
+            write_text(self.path / "measurements.jsonl", "".join(m.model_dump_json() + "\n" for m in [*kept, *new]))
 
 
 def _key(m: Measurement) -> tuple[str, str, str, str]:
     return m.variant, m.runtime, m.data, m.name
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
 def find(root: Path, family: str, reference: str) -> Run | None:
-    """A run by path, by id, or by folder name under ``root``; None when there is none."""
+    """A run by path, by id, or by folder name under ``root``; None when there is none.
+
+    Raises RunError for a run of another family.
+    """
     for path in (Path(reference), root / family / reference):
         if (path / "run.json").exists():
-            return Run.open(path)
+            run = Run.open(path)
+            if run.info.family != family:
+                raise RunError(f"{path} is a run of {run.info.family}", f"It must be one of {family}")
+            return run
     known = sorted((root / family).glob(f"*-{reference}/run.json")) if reference.isalnum() else []
     return Run.open(known[0].parent) if known else None
 

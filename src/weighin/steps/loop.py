@@ -5,7 +5,6 @@ killed and resumed sees the same batches, augmentation and dropout as one that w
 """
 
 import copy
-import itertools
 import json
 import logging
 import math
@@ -13,90 +12,24 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from weighin.core.config import Recipe, Variant
-from weighin.core.engine import Say, silent
-from weighin.core.errors import RunError
-from weighin.core.family import Example, Family
-from weighin.core.files import write_text
-from weighin.core.run import load_tensors, save_tensors
+from weighin.core.config import Recipe
+from weighin.core.errors import RunError, unknown
+from weighin.core.files import storing
+from weighin.steps import resume
 from weighin.steps.distances import distance
+from weighin.steps.feed import Feed, Training
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass
-class Teacher:
-    """A trained model to learn from: its own variant decides how it sees a batch."""
-
-    model: nn.Module
-    variant: Variant[Any, Any]
-    folder: Path
-
-
-@dataclass
-class Training:
-    """All that one training needs; ``folder`` is the run's."""
-
-    family: Family[Any, Any, Any]
-    variant: Variant[Any, Any]
-    model: nn.Module
-    folder: Path
-    train: Sequence[Example[Any, Any]]
-    validation: Sequence[Example[Any, Any]]
-    teacher: Teacher | None = None
-    say: Say = silent
-    loggers: Sequence[Logger] = field(default_factory=tuple)
-
-    @property
-    def recipe(self) -> Recipe:
-        """The variant's recipe."""
-        return self.variant.recipe
-
-
-class Feed(IterableDataset[Any]):
-    """Micro-batches from number ``start`` on: (batch, the teacher's batch or None)."""
-
-    def __init__(self, job: Training, start: int) -> None:
-        self.job, self.start = job, start
-
-    def __iter__(self) -> Iterator[Any]:
-        recipe = self.job.recipe
-        last = None if recipe.steps is None else recipe.steps * recipe.accumulate
-        orders: dict[int, np.ndarray] = {}
-        for number in itertools.count(self.start):
-            if last is not None and number >= last:
-                return
-            yield number, *self._make(number, orders)
-
-    def _make(self, number: int, orders: dict[int, np.ndarray]) -> tuple[Any, Any]:
-        job, recipe, total = self.job, self.job.recipe, len(self.job.train)
-        first = number * recipe.batch
-        picks = []
-        for position in range(first, first + recipe.batch):
-            epoch, place = divmod(position, total)
-            if epoch not in orders:
-                orders.pop(epoch - 2, None)
-                orders[epoch] = np.random.default_rng([recipe.seed, 0, epoch]).permutation(total)
-            picks.append(int(orders[epoch][place]))
-        rng = np.random.default_rng([recipe.seed, 1, number])
-        examples = job.family.augment(job.variant, [job.train[i] for i in picks], rng)
-        batch = job.family.batch(job.variant, examples, job.folder / "assets")
-        teacher = job.teacher
-        return batch, job.family.batch(teacher.variant, examples, teacher.folder / "assets") if teacher else None
 
 
 class Loop(lightning.LightningModule):
@@ -116,8 +49,6 @@ class Loop(lightning.LightningModule):
         self.logged = -1.0
         self.optimizer: torch.optim.Optimizer | None = None
         self.__dict__["teacher"] = job.teacher  # not a submodule: neither trained nor saved
-
-    # --- progress ---------------------------------------------------------------------------------
 
     def seconds(self) -> tuple[float, float]:
         """Wall and CPU seconds of all sittings."""
@@ -139,8 +70,6 @@ class Loop(lightning.LightningModule):
         for number in STOPS:
             signal.signal(number, signal.default_int_handler)
 
-    # --- Lightning's hooks ------------------------------------------------------------------------
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (Loshchilov and Hutter 2019); vectors (norms, biases) without weight decay."""
         recipe = self.job.recipe
@@ -150,10 +79,15 @@ class Loop(lightning.LightningModule):
             {"params": [p for p in wanted if p.ndim < 2], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.lr, betas=(0.9, 0.98), fused=True)
-        if (self.job.folder / "resume.safetensors").exists():
+        if resume.path_in(self.job.folder).exists():
             self._restore()
-        _cut_log(self.job.folder / "log.jsonl", self.step)
+        resume.cut_log(self.job.folder / "log.jsonl", self.step)
         return self.optimizer
+
+    def on_fit_start(self) -> None:
+        """The teacher computes where the student does."""
+        if self.job.teacher:
+            self.job.teacher.model.to(self.device)
 
     def on_train_start(self) -> None:
         """Takes over the signals: Lightning, which has just set its own, would drop what was learned since the last point."""
@@ -204,8 +138,6 @@ class Loop(lightning.LightningModule):
             self._save()
         self.trainer.should_stop = bool(self.stopped_by) or self.interrupted
 
-    # --- the work ---------------------------------------------------------------------------------
-
     def _losses(self, own: Any, theirs: Any) -> dict[str, Tensor]:
         recipe, outputs = self.job.recipe, self.model(own)
         losses = (
@@ -217,6 +149,8 @@ class Loop(lightning.LightningModule):
             with torch.no_grad():
                 wanted = self.job.teacher.model(theirs)
             for name, match in recipe.match.items():
+                if name not in outputs or name not in wanted:
+                    raise unknown("output of student and teacher", name, outputs.keys() & wanted.keys())
                 losses[f"match_{name}"] = match.weight * distance(match, outputs[name], wanted[name])
         return losses
 
@@ -250,22 +184,16 @@ class Loop(lightning.LightningModule):
             "loss": sum(v for k, v in self.losses.items() if k != "validation"),
             **self.losses,
         }
-        with (self.job.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        path = self.job.folder / "log.jsonl"
+        with storing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         for logger in self.job.loggers:
             logger.log_metrics(line, self.step)
         self.job.say(f"train {self.job.variant.name}", min(1.0, share), f"loss {line['loss']:.3f}")
 
     def _save(self) -> None:
-        """The resume point: weights, averages, optimizer, counters - as safetensors, atomically."""
-        assert self.optimizer is not None
-        tensors = {f"model.{n}": t for n, t in self.model.state_dict().items()}
-        if self.shadow is not None:
-            tensors |= {f"shadow.{n}": t for n, t in self.shadow.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{n}": torch.as_tensor(t) for n, t in state.items()}
         wall, cpu = self.seconds()
-        meta = {
+        counters = {
             "step": self.step,
             "wall": wall,
             "cpu": cpu,
@@ -273,30 +201,14 @@ class Loop(lightning.LightningModule):
             "waited": self.waited,
             "stopped_by": self.stopped_by,
         }
-        save_tensors(self.job.folder / "resume.safetensors", tensors, {"state": json.dumps(meta)})
+        assert self.optimizer is not None
+        resume.save(self.job.folder, self.model, self.shadow, self.optimizer, counters)
 
     def _restore(self) -> None:
         assert self.optimizer is not None
-        path = self.job.folder / "resume.safetensors"
-        tensors, meta = load_tensors(path), resume_state(path)
-        self.model.load_state_dict(_below(tensors, "model."))
-        if self.shadow is not None:
-            self.shadow.load_state_dict(_below(tensors, "shadow."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below(tensors, "optimizer.").items():
-            index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.step, self.spent = meta["step"], [meta["wall"], meta["cpu"]]
-        self.best, self.waited, self.stopped_by = meta["best"], meta["waited"], meta["stopped_by"]
-
-
-def resume_state(path: Path) -> dict[str, Any]:
-    """The counters of a resume point."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["state"])
+        found = resume.restore(self.job.folder, self.model, self.shadow, self.optimizer)
+        self.step, self.spent = found["step"], [found["wall"], found["cpu"]]
+        self.best, self.waited, self.stopped_by = found["best"], found["waited"], found["stopped_by"]
 
 
 def fit(job: Training) -> tuple[nn.Module, dict[str, Any]]:
@@ -305,8 +217,8 @@ def fit(job: Training) -> tuple[nn.Module, dict[str, Any]]:
     Raises KeyboardInterrupt after a resume point was written when the process is told to stop.
     """
     loop = Loop(job)
-    path = job.folder / "resume.safetensors"
-    start = resume_state(path) if path.exists() else {"step": 0, "stopped_by": ""}
+    path = resume.path_in(job.folder)
+    start = resume.counters(path) if path.exists() else {"step": 0, "stopped_by": ""}
     feed = DataLoader(Feed(job, start["step"] * job.recipe.accumulate), batch_size=None)
     with _quiet(), _signals():
         trainer = lightning.Trainer(
@@ -344,10 +256,6 @@ def schedule(recipe: Recipe, share: float) -> float:
     return {"cosine": 0.5 * (1 + math.cos(math.pi * rest)), "linear": 1 - rest, "constant": 1.0}[recipe.schedule]
 
 
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
 @torch.no_grad()
 def _average(shadow: nn.Module, model: nn.Module, decay: float) -> None:
     """Exponential moving average (Polyak and Juditsky 1992) of weights and float buffers; counters are copied."""
@@ -356,19 +264,6 @@ def _average(shadow: nn.Module, model: nn.Module, decay: float) -> None:
             old.lerp_(new, 1 - decay)
         else:
             old.copy_(new)
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Drops lines behind the resume point: they are about to be made again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            kept += [line + "\n"] if json.loads(line)["step"] <= step else []
-        except ValueError:
-            break  # a line cut off by the kill is the last
-    write_text(path, "".join(kept))
 
 
 @contextmanager

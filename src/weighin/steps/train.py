@@ -11,10 +11,11 @@ import torch
 from weighin.core import environment, registry
 from weighin.core.config import Variant, validate
 from weighin.core.engine import Say, silent
-from weighin.core.errors import DataError, MissingError, RunError, unknown
+from weighin.core.errors import ConfigError, DataError, MissingError, RunError, unknown
 from weighin.core.family import Example, Family
-from weighin.core.files import hash_path
+from weighin.core.files import hash_path, storing
 from weighin.core.run import Run, find, load_state, load_tensors, runs_root, save_tensors
+from weighin.steps import resume
 from weighin.steps.predictors import eager_predictor, variant_of
 
 FINISH = 4096  # validation examples that calibration sees at most
@@ -31,20 +32,26 @@ def train(
     lineup: Lineup | None = None,
     say: Say = silent,
     loggers: Sequence[str] = (),
+    above: Sequence[Variant[Any, Any]] = (),
 ) -> Run:
     """The trained run of ``variant``; a killed one goes on from its last resume point.
 
-    ``lineup`` is where teachers, starts and members are looked up by name (default: the family's variants).
+    ``lineup`` is where teachers, starts and members are looked up by name (default: the family's variants);
+    ``above`` are the variants that wait for this one.
     Raises RunError when another process works on the same run, DataError when there is nothing to learn from.
     """
     place = runs_root(root)
     lineup = family.variants() if lineup is None else lineup
+    if variant in above:
+        chain = ", which needs ".join(v.name for v in (*above, variant))
+        raise ConfigError(f"{variant.name} cannot learn from itself: {chain}", hint="Set recipe.teacher (or init) to another")
 
     def other(reference: str) -> Run:
+        needed = lineup.get(reference)
         known = find(place, family.name, reference)
-        if known or reference not in lineup:
-            return known or train(family, family.variant(reference), root=place, lineup=lineup, say=say)
-        return train(family, lineup[reference], root=place, lineup=lineup, say=say)
+        return known or train(
+            family, needed or family.variant(reference), root=place, lineup=lineup, say=say, above=[*above, variant]
+        )
 
     recipe = variant.recipe
     linked = {"teacher": recipe.teacher, "init": recipe.init} if not variant.of else {name: name for name in variant.of}
@@ -68,8 +75,9 @@ def _compose(
     _: Sequence[str],
 ) -> None:
     """A composite has no weights: it keeps copies of its members' assets, and what ``finish`` fits for it."""
-    for name, member in members.items():
-        shutil.copytree(member.assets, run.assets / name, dirs_exist_ok=True)
+    with storing(run.assets):
+        for name, member in members.items():
+            shutil.copytree(member.assets, run.assets / name, dirs_exist_ok=True)
     cost = {
         key: sum(m.info.training.get(key, 0) for m in members.values()) for key in ("minutes", "cpu_minutes", "examples_seen")
     }
@@ -84,7 +92,8 @@ def _learn(
     say: Say,
     loggers: Sequence[str],
 ) -> None:
-    from weighin.steps.loop import Training, fit
+    from weighin.steps.feed import Training
+    from weighin.steps.loop import fit
 
     recipe = variant.recipe
     training = limited(family.examples(recipe.data, "train"), recipe.limit, recipe.seed)
@@ -94,11 +103,12 @@ def _learn(
     model = family.build(variant)
     if "init" in others:
         load_state(model, load_tensors(others["init"].weights), others["init"].weights)
-    run.assets.mkdir(parents=True, exist_ok=True)
-    marker = run.assets / ".prepared"
-    if not marker.exists():
-        family.prepare(model, variant, training, run.assets)
-        marker.touch()
+    with storing(run.assets):
+        run.assets.mkdir(parents=True, exist_ok=True)
+        marker = run.assets / ".prepared"
+        if not marker.exists():
+            family.prepare(model, variant, training, run.assets)
+            marker.touch()
     teacher = _teacher(family, others["teacher"]) if "teacher" in others else None
     if teacher and recipe.relabel:
         training = _relabelled(family, others["teacher"], training, say)
@@ -115,11 +125,12 @@ def _learn(
 def _close(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, cost: Mapping[str, Any], say: Say) -> None:
     """Marks the run as trained, then fits what needs trained weights (temperature, threshold)."""
     weights_hash = hash_path(run.weights) if run.weights.exists() else ""
-    run.assets.mkdir(parents=True, exist_ok=True)
     trained = Run(run.path, run.info.model_copy(update={"state": "trained", "weights_hash": weights_hash}))
     say(f"calibrate {variant.name}", 0.0, "")
     validation = sample(family.examples(variant.recipe.data, "validation"), FINISH, variant.recipe.seed)
-    family.finish(eager_predictor(family, variant, trained), variant, validation, run.assets)
+    with storing(run.assets):
+        run.assets.mkdir(parents=True, exist_ok=True)
+        family.finish(eager_predictor(family, variant, trained), variant, validation, run.assets)
     run.update(
         state="trained",
         weights_hash=weights_hash,
@@ -130,12 +141,12 @@ def _close(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, 
         command=environment.command(),
         at=environment.now(),
     )
-    (run.path / "resume.safetensors").unlink(missing_ok=True)
+    resume.path_in(run.path).unlink(missing_ok=True)
     say(f"train {variant.name}", 1.0, "done")
 
 
 def _teacher(family: Family[Any, Any, Any], run: Run) -> Any:
-    from weighin.steps.loop import Teacher
+    from weighin.steps.feed import Teacher
 
     variant = variant_of(family, run)
     if variant.of:
