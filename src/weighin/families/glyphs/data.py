@@ -118,9 +118,8 @@ def _loaded(folder: Path) -> Store:
 def _kind(data: str) -> str:
     kind, colon, where = data.partition(":")
     if kind not in KINDS or (kind == "synthetic" and colon) or (kind == "images" and not where):
-        raise DataError(
-            f"The family glyphs has no data {data!r}", "; ".join(f"{k}: {v}" for k, v in KINDS.items()), "Use one of them"
-        )
+        allowed = "; ".join(f"{name}: {about}" for name, about in KINDS.items())
+        raise DataError(f"The family glyphs has no data {data!r}", allowed, "Use one of them")
     return kind
 
 

@@ -16,6 +16,7 @@ from weighin.core.family import Bound, Check, Example, Family, Json, Part, Predi
 from weighin.families.glyphs import augment, calibration, checks, codebook, inputs, metrics, predict, repair, variants
 from weighin.families.glyphs import data as source
 from weighin.families.glyphs.context import FontGlyph
+from weighin.families.glyphs.fontfile import font_glyphs
 from weighin.families.glyphs.glyph import Glyph, from_bytes
 from weighin.families.glyphs.labels import CLASS_OF, GROUPS, LABELS, base_of
 from weighin.families.glyphs.model import GlyphBatch, GlyphModel, GlyphNet, parts_of
@@ -160,8 +161,7 @@ class Glyphs(Family[Glyph, str, Reading]):
         """Every glyph of a font by its name; None for any other file."""
         if path.suffix.lower() not in FONTS:
             return None
-        named = source.font_glyphs(path)
-        return [(name, FontGlyph(glyph.bits, glyph.box, font=str(path))) for name, glyph in named]
+        return [(g.name, FontGlyph(g.glyph.bits, g.glyph.box, font=str(path))) for g in font_glyphs(path)]
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> Sequence[Path]:
         """For a font: its new cmap as JSON and in a copy of the font."""

@@ -15,9 +15,13 @@ SUFFIXES = frozenset((".ttf", ".otf", ".ttc", ".otc"))
 
 # Words of a family name that say weight, width, slope or use, not design.
 _STYLES = frozenset(
-    "thin hairline light extralight ultralight regular normal book roman medium demi demibold semi semibold bold extrabold "
-    "ultrabold extra ultra black heavy italic oblique slanted condensed semicondensed extracondensed cond narrow wide expanded "
-    "ui display caption web pro std new lt mt slim".split()
+    word
+    for line in (
+        "thin hairline light extralight ultralight regular normal book roman medium demi demibold semi semibold bold extrabold",
+        "ultrabold extra ultra black heavy italic oblique slanted condensed semicondensed extracondensed cond narrow wide",
+        "expanded ui display caption web pro std new lt mt slim",
+    )
+    for word in line.split()
 )
 # Noto's fonts for one script carry the Latin letters and digits of Noto Sans or Noto Serif: one design, so one group.
 # Its Arabic designs stand for themselves.

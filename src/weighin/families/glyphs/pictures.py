@@ -57,9 +57,7 @@ def read_images(folder: Path, progress: Progress) -> Store:
     if not bits:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
         raise DataError(
-            f"No picture in {folder} can be used ({reasons})",
-            "A label such as 1575_isol, U+0627 or A",
-            "See labels.csv in docs",
+            f"No picture in {folder} can be used ({reasons})", "Labels such as 1575_isol, U+0627 or A", "Rename them"
         )
     rows = np.zeros(len(bits), ROW)
     rows["label"], rows["face"], rows["glyph"] = labels, np.arange(len(bits)), -1

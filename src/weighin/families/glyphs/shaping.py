@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import uharfbuzz as hb
+import uharfbuzz
 
 from weighin.families.glyphs.labels import CODES, LABELS, form_of, joining_of, letters_of
 
+hb: Any = uharfbuzz  # compiled, without types
 JOINER = 0x200D  # zero width joiner: as context it makes a letter join without drawing anything
 CMAP, SHAPED, COMPOSED = 0, 1, 2  # how a drawing was found: in the cmap, one glyph by shaping, several joined glyphs
 _FEATURES = {"dlig": True, "liga": True, "rlig": True}  # discretionary ligatures are where fonts keep the rare ones
@@ -23,7 +25,7 @@ class Drawing:
     advance: int
 
 
-def open_font(path: Path, index: int, weight: float | None) -> hb.Font:
+def open_font(path: Path, index: int, weight: float | None) -> Any:
     """A font at its default instance, or at a weight of its ``wght`` axis."""
     font = hb.Font(hb.Face(hb.Blob.from_file_path(str(path)), index))
     if weight is not None:
@@ -31,7 +33,7 @@ def open_font(path: Path, index: int, weight: float | None) -> hb.Font:
     return font
 
 
-def drawings(font: hb.Font) -> Iterator[Drawing]:
+def drawings(font: Any) -> Iterator[Drawing]:
     """Every label that the font can draw, once.
 
     The cmap goes first. Joined forms and ligatures that it lacks are shaped; a form counts only when shaping changed the
@@ -48,7 +50,7 @@ def drawings(font: hb.Font) -> Iterator[Drawing]:
                 yield drawing
 
 
-def _shaped(font: hb.Font, label: int, code: int) -> Drawing | None:
+def _shaped(font: Any, label: int, code: int) -> Drawing | None:
     form, joining = form_of(LABELS[label]), joining_of(code)
     letters = [ord(letter) for letter in letters_of(code) if letter != " "]
     if form == "isol" or 0x0640 in letters:
@@ -64,7 +66,7 @@ def _shaped(font: hb.Font, label: int, code: int) -> Drawing | None:
     return Drawing(label, COMPOSED, pieces, advance) if whole and joined else None
 
 
-def _shape(font: hb.Font, letters: list[int], before: bool, after: bool) -> tuple[tuple[tuple[int, int, int], ...], int]:
+def _shape(font: Any, letters: list[int], before: bool, after: bool) -> tuple[tuple[tuple[int, int, int], ...], int]:
     """Glyphs with positions, and the advance, of letters that join what stands before and after them."""
     buffer = hb.Buffer()
     text = [JOINER] * before + letters + [JOINER] * after

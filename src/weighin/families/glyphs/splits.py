@@ -27,7 +27,7 @@ LEAST_WITNESSES = 20  # faces, below which nobody is called a liar
 _COARSE = 8  # pixels a side of the cells that likeness is measured on
 
 _SCRIPT = np.array([script_of(label) == "latin" for label in LABELS])  # label -> 1 latin, 0 arabic
-_LETTER = np.array([chr(code).isascii() and chr(code).isalpha() or 0x0621 <= code <= 0x064A for code in CODES])
+_LETTER = np.array([(chr(code).isascii() and chr(code).isalpha()) or 0x0621 <= code <= 0x064A for code in CODES])
 
 
 def divide(store: Store) -> Store:
@@ -126,8 +126,8 @@ def _copies(bits: np.ndarray, rows: np.ndarray, group: np.ndarray, among: np.nda
         if not len(held):
             continue
         script = int(_SCRIPT[label])
-        close = _apart(bits, here, held) <= COPIED  # [here, held]
-        close &= rows["split"][here][:, None] < rows["split"][held][None, :]
+        earlier = rows["split"][here][:, None] < rows["split"][held][None, :]
+        close = np.logical_and(_apart(bits, here, held) <= COPIED, earlier)  # [here, held]
         shared[script][np.ix_(np.unique(group[here]), np.unique(group[held]))] += 1
         one, other = np.nonzero(close)
         found = np.unique(np.stack((here[one], group[held[other]]), axis=1), axis=0)

@@ -18,7 +18,7 @@ from platformdirs import user_cache_dir
 
 from weighin.core.errors import DataError
 from weighin.core.files import storing, write_json
-from weighin.families.glyphs.worker import FaceInfo
+from weighin.families.glyphs.worker import NOTHING_KNOWN, FaceInfo
 
 log = logging.getLogger("weighin.glyphs")
 Progress = Callable[[int, int], None]  # files done, files in all
@@ -52,7 +52,8 @@ def load(folder: Path) -> Store:
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("bits", "box", "rows")]
     except (OSError, ValueError, json.JSONDecodeError) as error:
         raise DataError(f"The cache {folder} is damaged: {error}", hint=f"Delete {folder} and start again") from error
-    return Store(*arrays, [FaceInfo(**face) for face in index["faces"]], index["counts"], index["skipped"])
+    faces = [FaceInfo(**face) for face in index["faces"]]
+    return Store(arrays[0], arrays[1], arrays[2], faces, index["counts"], index["skipped"])
 
 
 def save(store: Store, folder: Path) -> None:
@@ -130,11 +131,10 @@ def _joined(parts: Iterable[Store]) -> Store:
             seen.add(name)
             faces.append(FaceInfo(name, face.path, face.index, face.weight, face.family, face.style, face.group))
     for name, reason in skipped:
-        log.info("left out %s: %s", name, reason)
+        log.log(logging.DEBUG if reason == NOTHING_KNOWN else logging.WARNING, "left out %s: %s", name, reason)
     if not kept:
         named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
-        raise DataError(
-            f"No font here has a known character ({named})", "Arabic or Latin letters, by Unicode cmap", "Name another font"
-        )
-    bits, box, rows = (np.concatenate(arrays) for arrays in zip(*kept, strict=True))
+        allowed = "Outlines of Arabic or Latin characters, found by a Unicode cmap"
+        raise DataError(f"No font here has a known character ({named})", allowed, "Name other fonts")
+    bits, box, rows = (np.concatenate([part[place] for part in kept]) for place in range(3))
     return Store(bits, box, rows, faces, {}, skipped)

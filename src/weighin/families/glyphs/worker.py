@@ -20,6 +20,7 @@ from weighin.families.glyphs.rendering import draw, open_face, weights
 from weighin.families.glyphs.shaping import COMPOSED, drawings, open_font
 
 ROW = np.dtype([("label", "<i2"), ("face", "<i4"), ("glyph", "<i4"), ("source", "u1"), ("split", "u1")])
+NOTHING_KNOWN = "no known character"
 PLACEHOLDER = 6  # a picture that stands for this many different characters of one face is a box for "missing"
 
 
@@ -106,7 +107,7 @@ def render(paths: list[Path], out: Path) -> dict[str, list[object]]:
                     faces.append(info)
                     drawn.append(found)
                 else:
-                    skipped.append([info.id, "no known character"])
+                    skipped.append([info.id, NOTHING_KNOWN])
         except Exception as error:  # FreeType, HarfBuzz and ctypes each have their own
             skipped.append([path.name, f"{type(error).__name__}: {error}"])
     for name in ("bits", "box", "rows"):
