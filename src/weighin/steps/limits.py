@@ -106,8 +106,14 @@ def safe_end(candidate: Candidate, limit: Limit, goal: Goal) -> float | None:
     return end
 
 
+def passes(candidate: Candidate, limit: Limit, goal: Goal) -> bool:
+    """Whether the safe end is there and within the bound."""
+    end = safe_end(candidate, limit, goal)
+    return end is not None and (end <= limit.bound if limit.op == "<=" else end >= limit.bound)
+
+
 def shortfall(candidate: Candidate, limit: Limit, goal: Goal) -> float:
-    """By how much a limit is missed, as a share of its :func:`scale`: 0 where it holds, infinite without one."""
+    """By how much a limit is missed, as a share of its :func:`scale`: 0 where it holds, infinite without a safe end."""
     end = safe_end(candidate, limit, goal)
     if end is None:
         return math.inf
@@ -129,7 +135,7 @@ def judged(candidate: Candidate, goal: Goal) -> bool:
 def eligible(candidate: Candidate, goal: Goal, limits: Sequence[Limit] | None = None) -> bool:
     """Whether a candidate takes part and passes every limit (of ``limits``, else of the goal)."""
     asked = goal.limits if limits is None else limits
-    return judged(candidate, goal) and all(shortfall(candidate, limit, goal) == 0 for limit in asked)
+    return judged(candidate, goal) and all(passes(candidate, limit, goal) for limit in asked)
 
 
 def worth(candidate: Candidate, goal: Goal) -> float:

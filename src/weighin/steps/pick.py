@@ -29,6 +29,7 @@ from weighin.steps.limits import (
     goal_of,
     judged,
     parse_limit,
+    passes,
     profile,
     rank,
     safe_end,
@@ -94,17 +95,18 @@ def _miss(candidate: Candidate, goal: Goal) -> float:
 def relaxed(candidate: Candidate, goal: Goal) -> tuple[Limit, ...]:
     """The goal's limits, those that the candidate misses moved just far enough to let it through."""
     moved = []
-    for limit in goal.limits:
-        end = safe_end(candidate, limit, goal)
-        fails = end is not None and shortfall(candidate, limit, goal) > 0
-        moved.append(limit.model_copy(update={"bound": outward(end, limit.op)}) if fails and end is not None else limit)
+    for asked in goal.limits:
+        limit, end = asked, safe_end(candidate, asked, goal)
+        if end is not None and not passes(candidate, limit, goal):
+            limit = limit.model_copy(update={"bound": outward(end, limit.op)})
+        moved.append(limit)
     return tuple(moved)
 
 
 def outward(value: float, op: str) -> float:
     """The value to three digits, rounded to the side that lets it pass."""
     way = ROUND_CEILING if op == "<=" else ROUND_FLOOR
-    return float(Context(prec=3, rounding=way).create_decimal_from_float(value))
+    return float(Context(prec=3, rounding=way).create_decimal(repr(value)))
 
 
 def _without(report: Report, goal: Goal, number: int) -> Candidate:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from weighin.core.result import Bind, Candidate, Limit, Measurement, Pair, Report
-from weighin.steps.limits import Goal, counting, eligible, judged, rank, safe_end, shortfall, worth
+from weighin.steps.limits import Goal, counting, eligible, judged, passes, rank, safe_end, worth
 
 
 def number(value: float) -> str:
@@ -38,7 +38,7 @@ def against(candidate: Candidate, goal: Goal, whose: bool = False) -> list[str]:
     if candidate.status in ("failed", "not measured"):
         return [f"{prefix}{candidate.status}: {candidate.reason or 'no reason was recorded'}"]
     found = [] if counting(candidate, goal.best) else [f"{goal.best} is not measured"]
-    found += [_missed(candidate, limit, goal) for limit in goal.limits if shortfall(candidate, limit, goal) > 0]
+    found += [_missed(candidate, limit, goal) for limit in goal.limits if not passes(candidate, limit, goal)]
     return [prefix + text for text in dict.fromkeys(found)]
 
 
