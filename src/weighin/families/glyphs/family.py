@@ -16,7 +16,7 @@ from weighin.core.family import Bound, Check, Example, Family, Json, Part, Predi
 from weighin.families.glyphs import augment, calibration, checks, codebook, inputs, metrics, predict, repair, variants
 from weighin.families.glyphs import data as source
 from weighin.families.glyphs.context import FontGlyph
-from weighin.families.glyphs.fontfile import font_glyphs
+from weighin.families.glyphs.fontfile import SUFFIXES, font_glyphs
 from weighin.families.glyphs.glyph import Glyph, from_bytes
 from weighin.families.glyphs.labels import CLASS_OF, GROUPS, LABELS, base_of
 from weighin.families.glyphs.model import GlyphBatch, GlyphModel, GlyphNet, parts_of
@@ -24,7 +24,6 @@ from weighin.families.glyphs.predict import Glyphic, GlyphPredictor, Reading
 
 NO_BOX = 0.2  # share of training glyphs whose box is hidden, so that a model with boxes also reads images
 SEEN = 20_000  # glyphs that the codebook is fitted to
-FONTS = (".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2", ".pfb")
 
 
 class Glyphs(Family[Glyph, str, Reading]):
@@ -159,13 +158,13 @@ class Glyphs(Family[Glyph, str, Reading]):
 
     def expand(self, path: Path) -> Sequence[tuple[str, Glyph]] | None:
         """Every glyph of a font by its name; None for any other file."""
-        if path.suffix.lower() not in FONTS:
+        if path.suffix.lower() not in SUFFIXES:
             return None
         return [(g.name, FontGlyph(g.glyph.bits, g.glyph.box, font=str(path))) for g in font_glyphs(path)]
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> Sequence[Path]:
         """For a font: its new cmap as JSON and in a copy of the font."""
-        return repair.save(path, named, out) if path.suffix.lower() in FONTS else ()
+        return repair.save(path, named, out) if path.suffix.lower() in SUFFIXES else ()
 
     def fingerprint(self, data: str) -> str:
         """Names and sizes of the fonts that ``data`` means."""

@@ -21,8 +21,7 @@ from weighin.families.glyphs.model import GlyphModel
 CHUNK = 256  # glyphs a call of the net
 CELLS = 4096  # cells a call of the phase-1 network
 
-_ORDER = np.argsort(GROUPS, kind="stable")  # labels, those of a merged class side by side
-_STARTS = np.concatenate([[0], np.cumsum([len(labels) for labels in MEMBERS])[:-1]])
+_GROUP = torch.tensor(GROUPS)  # label -> merged class
 
 
 class GlyphPredict(Settings):
@@ -168,7 +167,8 @@ def _check(glyphs: Sequence[Glyph]) -> None:
 
 def merged(probabilities: np.ndarray) -> np.ndarray:
     """[n,classes] -> [n,merged classes]: sums over labels that no eye can tell apart."""
-    return np.add.reduceat(probabilities[:, _ORDER], _STARTS, axis=1)
+    given = torch.from_numpy(probabilities)
+    return torch.zeros(len(given), len(MEMBERS), dtype=given.dtype).index_add_(1, _GROUP, given).numpy()
 
 
 def readings(log_probabilities: np.ndarray, topk: int, least: float, blank: Sequence[bool]) -> list[Reading]:

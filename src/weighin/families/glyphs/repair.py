@@ -12,6 +12,8 @@ from weighin.core.files import write_atomic, write_json
 from weighin.families.glyphs.labels import base_of, code_of
 from weighin.families.glyphs.predict import Reading
 
+SFNT = frozenset((".ttf", ".otf", ".ttc", ".otc", ".woff"))
+
 
 def claims(reading: Reading) -> Iterator[tuple[int, float]]:
     """Codepoints that a glyph may stand for, with how sure: its own label's first, then those no eye tells from it."""
@@ -34,7 +36,10 @@ def cmap_of(named: Sequence[tuple[str, Reading]]) -> dict[int, str]:
 
 
 def save(path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> list[Path]:
-    """Writes ``NAME.cmap.json`` and ``NAME.repaired.ttf`` (or ``.otf``) into ``out``. Raises InputError, StorageError."""
+    """Writes ``NAME.cmap.json`` and, of a font with tables, ``NAME.repaired.ttf`` (or ``.otf``) into ``out``.
+
+    Raises InputError for what is no font, StorageError.
+    """
     cmap = cmap_of(named)
     as_json = out / f"{path.stem}.cmap.json"
     codes: dict[str, list[int]] = {}
@@ -42,6 +47,8 @@ def save(path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> list[Pa
         codes.setdefault(name, []).append(code)
     glyphs = {name: _entry(reading, codes.get(name, [])) for name, reading in named}
     write_json(as_json, {"font": path.name, "cmap": {f"U+{code:04X}": name for code, name in cmap.items()}, "glyphs": glyphs})
+    if path.suffix.lower() not in SFNT:
+        return [as_json]  # a font with no tables has no place for a cmap
     font = _open(path)
     known = set(font.getGlyphOrder())
     _replace(font, {code: name for code, name in cmap.items() if name in known})
