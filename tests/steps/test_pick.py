@@ -142,6 +142,14 @@ def test_nothing_fits_names_the_nearest_and_the_cheapest_change():
     assert answer.relaxation == "With latency_p90_ms<=5.85 instead of <=5, near @ onnx fits: top1 0.9 (0.899 to 0.901)."
 
 
+def test_near_is_a_share_of_the_bound_not_a_number_of_units():
+    slow = row("slow", top1=(0.9, 0.1), latency_p90_ms=(6.0, 0.0), size_mb=90.0)  # 1 ms over, 20 %
+    large = row("large", top1=(0.8, 0.1), latency_p90_ms=(4.0, 0.0), size_mb=110.0)  # 10 MB over, 10 %
+    answer = ask(report(slow, large), "latency_p90_ms<=5", "size_mb<=100")
+    assert answer.nearest.variant == "large"
+    assert answer.relaxation.startswith("With size_mb<=110 instead of <=100, large @ onnx fits")
+
+
 def test_no_evidence_at_all_says_what_is_missing():
     answer = ask(report(row("a", top1=(0.9, 0.1))), "latency_p90_ms<=5")
     assert answer.sentence == "Nothing fits latency_p90_ms<=5: no candidate has evidence for all of top1, latency_p90_ms."
