@@ -23,7 +23,7 @@ from weighin.families.glyphs.synthetic import synthetic
 from weighin.families.glyphs.worker import raster_keys
 
 log = logging.getLogger("weighin.glyphs")
-DRAWING = 1  # raised when drawing, labels or splits change, so that old caches are not read
+DRAWING = 2  # raised when drawing, labels or splits change, so that old caches are not read
 KINDS = {
     "synthetic": "letters of made-up families of strokes; needs no font",
     "fonts": "all fonts of the system; fonts:DIR and fonts:FILE take others",

@@ -3,7 +3,7 @@
 import numpy as np
 
 SIDE = 128  # pixels
-EM_SIDE = 2.0  # the em window is 2 x 2 em, 64 pixels an em: 99 % of the glyphs of Debian's fonts fit whole
+EM_SIDE = 2.0  # the em window is 2 x 2 em, 64 pixels an em: 99.8 % of Debian's Latin drawings fit whole, 94 % of all
 EM_LEFT = -0.5  # em, x of the window's left edge; the glyph's origin is at 0
 EM_TOP = 1.25  # em, y of the window's top edge; the baseline is at 0
 GUESSED_EM = 0.7  # em, longer side that an image with no em is given, standing on the baseline: about a capital

@@ -22,9 +22,9 @@ COPIED = 0.02  # of the pixels: two rasters of a label that differ in fewer may 
 TWINS = 0.3  # of the labels that two families share: from here on one is a copy of the other
 COUSINS = 0.1  # from here on they share some outlines, as digits and punctuation often are
 LEAST_SHARED = 15  # labels, below which two families are not compared
-LIAR = 0.05  # likeness to what others draw, below which a face draws something else than its cmap says
+LIAR = 0.03  # likeness to what others draw, below which a face draws something else than its cmap says
 LEAST_WITNESSES = 20  # faces, below which nobody is called a liar
-_COARSE = 8  # pixels a side of the cells that likeness is measured on
+_CELLS = 16  # a side of the grid that likeness is measured on
 
 _SCRIPT = np.array([script_of(label) == "latin" for label in LABELS])  # label -> 1 latin, 0 arabic
 _LETTER = np.array([(chr(code).isascii() and chr(code).isalpha()) or 0x0621 <= code <= 0x064A for code in CODES])
@@ -69,7 +69,7 @@ def _split_of(groups: Sequence[str]) -> np.ndarray:
 
 
 def _liars(store: Store) -> np.ndarray:
-    """[2, faces]: faces whose letters of a script look like nobody else's, as symbol fonts on Latin slots do."""
+    """[2, faces]: faces whose letters of a script look like nobody else's: symbols on Latin slots, letters cut out of boxes."""
     found = np.zeros((2, len(store.faces)), bool)
     for script in (0, 1):
         chosen = np.flatnonzero(_LETTER[store.rows["label"]] & (_SCRIPT[store.rows["label"]] == script))
@@ -87,16 +87,19 @@ def _liars(store: Store) -> np.ndarray:
 
 
 def _coarse(bits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Ink a cell of 8 x 8, less the mean over all, as unit vectors [k, 256]."""
-    cells = SIDE // _COARSE
-    seen = np.concatenate(
-        [
-            np.unpackbits(bits[part], axis=2).reshape(-1, cells, _COARSE, cells, _COARSE).mean((2, 4)).reshape(len(part), -1)
-            for part in np.array_split(chosen, len(chosen) // 2048 + 1)
-        ]
-    )
-    seen -= seen.mean(0)
-    return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-9)
+    """Ink in 16 x 16 cells of the box, stretched to a square, less the mean over all, as unit vectors [k, 256]."""
+    place = (np.arange(3 * _CELLS) + 0.5) / (3 * _CELLS)  # nine points a cell
+    seen = []
+    for part in np.array_split(chosen, len(chosen) // 2048 + 1):
+        pixels = np.unpackbits(bits[part], axis=2)
+        height = SIDE - pixels.max(2)[:, ::-1].argmax(1)
+        width = SIDE - pixels.max(1)[:, ::-1].argmax(1)
+        rows, columns = (place * height[:, None]).astype(int), (place * width[:, None]).astype(int)
+        points = pixels[np.arange(len(part))[:, None, None], rows[:, :, None], columns[:, None, :]]  # [k, 48, 48]
+        seen.append(points.reshape(-1, _CELLS, 3, _CELLS, 3).mean((2, 4)).reshape(len(part), -1))
+    cells = np.concatenate(seen)
+    cells -= cells.mean(0)
+    return cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-9)
 
 
 def _firsts(bits: np.ndarray, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -126,10 +129,9 @@ def _copies(bits: np.ndarray, rows: np.ndarray, group: np.ndarray, among: np.nda
         if not len(held):
             continue
         script = int(_SCRIPT[label])
-        earlier = rows["split"][here][:, None] < rows["split"][held][None, :]
-        close = np.logical_and(_apart(bits, here, held) <= COPIED, earlier)  # [here, held]
+        earlier = np.less.outer(rows["split"][here], rows["split"][held])
         shared[script][np.ix_(np.unique(group[here]), np.unique(group[held]))] += 1
-        one, other = np.nonzero(close)
+        one, other = np.nonzero(earlier & (_apart(bits, here, held) <= COPIED))
         found = np.unique(np.stack((here[one], group[held[other]]), axis=1), axis=0)
         twice = np.unique(np.stack((group[found[:, 0]], found[:, 1]), axis=1), axis=0)
         near[script][twice[:, 0], twice[:, 1]] += 1
