@@ -88,7 +88,7 @@ def distill(
 ) -> "Run":
     """``train`` with a teacher (a variant or a run); what is matched comes from the recipe, else from the family."""
     family, found = _resolve(reference)
-    changes: dict[str, Any] = {"recipe.teacher": teacher}
+    changes: dict[str, Any] = {"recipe.teacher": teacher.removeprefix(f"{family.name}/")}
     if not found.recipe.match and not found.recipe.relabel:
         changes |= {"recipe.match": {k: m.model_dump() for k, m in family.match.items()}, "recipe.relabel": not family.match}
     return train(reference, settings=changes | dict(settings or {}), runs=runs, say=say)
@@ -101,7 +101,7 @@ def export(
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
 
-    family, found, opened = _opened(run, runs)
+    family, found, opened = _opened(run, runs, say)
     return [path for runtime in runtimes for path in step(family, found, opened, runtime, say=say or silent)]
 
 
@@ -114,14 +114,14 @@ def load(
     say: "Say | None" = None,
 ) -> Callable[[Sequence[Any]], list[Any]]:
     """A callable of users' types for a run or ``family/variant``; trains and exports what is missing."""
+    from weighin.core.engine import silent
+    from weighin.steps.export import export as step
     from weighin.steps.predictors import eager_predictor, load_predictor
 
-    if isinstance(reference, str) and not Path(reference).exists():
-        reference = train(reference, runs=runs, say=say)
-    family, found, run = _opened(reference, runs)
+    family, found, run = _opened(reference, runs, say)
     if not runtime:
         return eager_predictor(family, found, run)
-    export(run, [runtime], runs=runs, say=say)
+    step(family, found, run, runtime, say=say or silent)
     return load_predictor(family, found, run, runtime, threads)
 
 
@@ -137,13 +137,15 @@ def weigh(
     """Candidates with every measurement; ``how``: examples, rounds, batches, seed, again. Exports what is missing."""
     from weighin.core.engine import silent
     from weighin.steps.candidate import Weighed
+    from weighin.steps.export import export as make
     from weighin.steps.weigh import weigh as step
 
     candidates = []
     threads = how.pop("threads", 1)
     for reference in references:
-        family, found, run = _opened(reference, runs)
-        export(run, runtimes, say=say)
+        family, found, run = _opened(reference, runs, say)
+        for runtime in runtimes:
+            make(family, found, run, runtime, say=say or silent)
         candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in runtimes]
     return step(candidates, say=say or silent, **how)
 
@@ -151,7 +153,7 @@ def weigh(
 def compare(
     family: str, *, runs: Path | str | None = None, out: Path | str | None = None, say: "Say | None" = None, **plan: Any
 ) -> "Report":
-    """The main job: trains, exports and weighs what is missing, writes the report. ``plan``: see ``weighin.steps.compare.Plan``."""
+    """The main job: trains, exports and weighs what is missing, writes the report. ``plan``: ``weighin.steps.compare.Plan``."""
     from weighin.core.engine import silent
     from weighin.steps.compare import Plan
     from weighin.steps.compare import compare as step
@@ -196,12 +198,13 @@ def predict(
 ) -> tuple[int, int]:
     """Answers files and folders; see ``weighin.steps.predict``. Returns how many inputs were answered and refused."""
     from weighin.core.engine import silent
+    from weighin.steps.export import export as make
     from weighin.steps.predict import predict as step
 
-    family, found, run = _opened(reference, runs)
-    found = found.but(**settings) if settings else found
+    family, found, run = _opened(reference, runs, say)
+    found = _used_otherwise(found, settings) if settings else found
     if runtime:
-        export(run, [runtime], runs=runs, say=say)
+        make(family, found, run, runtime, say=say or silent)
     where = Path(out) if out else None
     return step(family, found, run, [Path(p) for p in paths], runtime=runtime, out=where, emit=emit, say=say or silent)
 
@@ -211,6 +214,17 @@ def verify(report: Path | str, *, again: Sequence[str] = (), runs: Path | str | 
     from weighin.steps.verify import verify as step
 
     return step(Path(report), again=again, root=runs)
+
+
+def _used_otherwise(variant: "Variant[Any, Any]", settings: Mapping[str, Any]) -> "Variant[Any, Any]":
+    """``predict`` dials only: the weights are there already."""
+    from weighin.core.errors import ConfigError
+
+    others = [key for key in settings if not key.replace("__", ".").startswith("predict.")]
+    if others:
+        came = f"predict got the setting {others[0]!r}"
+        raise ConfigError(came, "The weights are made already: only predict.* can change", "weighin train takes the others")
+    return variant.but(**settings)
 
 
 def _resolve(reference: str) -> "tuple[Family[Any, Any, Any], Variant[Any, Any]]":
@@ -226,15 +240,27 @@ def _resolve(reference: str) -> "tuple[Family[Any, Any, Any], Variant[Any, Any]]
     return family, family.variant(found)
 
 
-def _opened(reference: "str | Path | Run", runs: Path | str | None) -> "tuple[Family[Any, Any, Any], Variant[Any, Any], Run]":
+def _names_variant(reference: str) -> bool:
+    """Whether ``reference`` is ``family/variant``, not the folder of a run (which may be missing or damaged)."""
+    from weighin.core import registry
+
+    path = Path(reference)
+    if (path / "run.json").exists() or reference.count("/") > 1 or reference[:1] in (".", "/", "~"):
+        return False
+    return not path.exists() or reference.partition("/")[0] in registry.names("families")
+
+
+def _opened(
+    reference: "str | Path | Run", runs: Path | str | None, say: "Say | None" = None
+) -> "tuple[Family[Any, Any, Any], Variant[Any, Any], Run]":
     """A run by object, folder, or ``family/variant`` - then the trained run of that variant, used as it says."""
     from weighin.core import registry
     from weighin.core.run import Run
     from weighin.steps.predictors import variant_of
 
-    if isinstance(reference, str) and not (Path(reference) / "run.json").exists():
+    if isinstance(reference, str) and _names_variant(reference):
         family, found = _resolve(reference)
-        return family, found, train(reference, runs=runs)
+        return family, found, train(reference, runs=runs, say=say)
     run = reference if isinstance(reference, Run) else Run.open(Path(reference))
     family = registry.family(run.info.family)
     return family, variant_of(family, run), run

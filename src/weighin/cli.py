@@ -1,7 +1,11 @@
 """The command line: one command a verb, each a few lines. Heavy libraries are imported inside the verbs."""
 
+# long: one command a verb, and the options are the documentation
+
+import errno
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (default: WEIGHIN_RUNS, or ./runs).")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a dial, such as recipe.minutes=10.")]
@@ -43,15 +49,29 @@ def families(json: AsJson = False) -> None:
     from weighin import console
     from weighin.core import registry
 
-    found = [registry.family(name) for name in weighin.families()]
+    found, broken = _loaded(registry.family, weighin.families())
     if json:
-        return _print(
-            [{"family": f.name, "about": f.about, "data": f.datas, "scores": [s.name for s in f.scores]} for f in found]
-        )
+        lines = [{"family": f.name, "about": f.about, "data": f.datas, "scores": [s.name for s in f.scores]} for f in found]
+        return _print(lines + [{"family": name, "error": why} for name, why in broken.items()])
     for f in found:
-        console.out.print(f"[bold]{f.name}[/]  {f.about}")
+        console.out.print(f"{f.name}  {f.about}", style="bold")
         console.table(("  data", ""), [(f"  {spec}", about) for spec, about in f.datas.items()])
+    for name, why in broken.items():
+        console.out.print(f"{name}  {why}", style="dim")
     return None
+
+
+def _loaded(load: Callable[[str], Any], names: Iterable[str]) -> tuple[list[Any], dict[str, str]]:
+    """Plug-ins that can be loaded; and of the others, why not: one that is broken must not hide the rest."""
+    from weighin.core.errors import WeighinError
+
+    found, broken = [], {}
+    for name in names:
+        try:
+            found.append(load(name))
+        except WeighinError as error:
+            broken[name] = str(error)
+    return found, broken
 
 
 @app.command()
@@ -72,10 +92,15 @@ def runtimes(json: AsJson = False) -> None:
     from weighin import console
     from weighin.core import registry
 
+    _, broken = _loaded(registry.precisions, registry.names("runtimes"))
     found = [registry.runtime(name) for name in registry.runtimes()]
+    lines = [{"runtime": r.full_name, "why_not": r.why_not(), "deprecated": r.deprecated} for r in found]
+    lines += [{"runtime": name, "why_not": why, "deprecated": ""} for name, why in broken.items()]
     if json:
-        return _print([{"runtime": r.full_name, "why_not": r.why_not(), "deprecated": r.deprecated} for r in found])
-    return console.table(("runtime", "here"), [(r.full_name, r.why_not() or r.deprecated or "yes") for r in found])
+        return _print(lines)
+    return console.table(
+        ("runtime", "here"), [(line["runtime"], line["why_not"] or line["deprecated"] or "yes") for line in lines]
+    )
 
 
 @app.command()
@@ -221,7 +246,7 @@ def pick(
     from weighin.steps.pick import profile as named
 
     goal, limits = named(profile) if profile else (None, [])
-    texts = [f"{x.name}{x.op}{x.bound:g}" for x in limits] + (limit or [])
+    texts = [f"{x.name}{x.op}{x.bound!r}" for x in limits] + (limit or [])
     answer = weighin.pick(source, best=best or goal, limits=texts, optimistic=optimistic, allow_imported=allow_imported)
     if json:
         _print(answer.model_dump(mode="json"))
@@ -242,21 +267,22 @@ def predict(
     runs: Runs = None,
     json: AsJson = False,
 ) -> None:
-    """Answer files; exit code 1 when one was refused."""
+    """Answer files; exit code 2 when one was refused."""
     from weighin import console
 
     def emit(line: dict[str, Any]) -> None:
         sys.stdout.write((_line(line) if json or not sys.stdout.isatty() else _plain(line)) + "\n")
 
     def quiet(line: dict[str, Any]) -> None:
-        return None
+        if "error" in line:
+            console.err.print(_plain(line), soft_wrap=True)
 
     with console.progress() as say:
         show = quiet if out else emit
         how = {"runtime": runtime, "out": out, "runs": runs, "settings": _settings(sets)}
         answered, refused = weighin.predict(reference, path, emit=show, say=say, **how)
     console.err.print(f"{answered} answered, {refused} refused")
-    raise typer.Exit(1 if refused else 0)
+    raise typer.Exit(2 if refused else 0)
 
 
 def _line(line: dict[str, Any]) -> str:
@@ -308,11 +334,15 @@ def main() -> None:
     except WeighinError as error:
         sys.stderr.write(f"weighin: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("weighin: interrupted; the same command goes on where it was\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.stderr.write(f"weighin: The disk is full: {error}. Free some space and start again.\n")
+        sys.exit(2)
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:
+            sys.stderr.write("weighin: interrupted; the same command goes on where it was\n")
+        raise
 
 
 if __name__ == "__main__":

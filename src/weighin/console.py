@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
+out = Console(markup=False, highlight=False, emoji=False)  # people's paths and words may hold [brackets]
+err = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -20,8 +20,10 @@ def progress() -> Iterator[Callable[[str, float, str], None]]:
     if not err.is_terminal:
         yield _plain()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(compact=True), TextColumn("[dim]{task.fields[detail]}"), console=err) as bars:
+    what = TextColumn("{task.description}", markup=False)
+    detail = TextColumn("{task.fields[detail]}", style="dim", markup=False)
+    share = (BarColumn(bar_width=20), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(compact=True))
+    with Progress(what, *share, detail, console=err) as bars:
         known: dict[str, TaskID] = {}
 
         def say(what: str, share: float, detail: str) -> None:
@@ -44,7 +46,8 @@ def _plain() -> Callable[[str, float, str], None]:
             return
         last[what] = tenth
         left = f", {since / share - since:.0f} s left" if 0 < share < 1 and since > 1 else ""
-        print(f"{what}: {share:4.0%}{left}{'  ' + detail if detail else ''}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{what}: {share:4.0%}{left}{'  ' + detail if detail else ''}\n")
+        sys.stderr.flush()
 
     return say
 

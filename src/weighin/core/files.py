@@ -60,9 +60,14 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, raw: bytes) -> None:
+    """Bytes, atomically."""
+    write_atomic(path, lambda temporary: _flush(temporary, raw))
+
+
 def write_text(path: Path, text: str) -> None:
     """Text, atomically, UTF-8."""
-    write_atomic(path, lambda temporary: _flush(temporary, text.encode()))
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

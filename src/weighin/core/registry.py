@@ -13,14 +13,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from weighin.core.engine import Engine
-from weighin.core.errors import ConfigError, MissingError, unknown
+from weighin.core.errors import ConfigError, MissingError, WeighinError, unknown
 from weighin.core.family import Family
 from weighin.core.runtime import Runtime
-
-Kind = TypeVar("Kind")
 
 
 def _package(kind: str) -> ModuleType:
@@ -41,7 +39,7 @@ def names(kind: str) -> dict[str, str | EntryPoint]:
     return dict(sorted(found.items()))
 
 
-def _load(kind: str, name: str, base: type[Kind]) -> type[Kind]:
+def _load(kind: str, name: str, base: type[Any]) -> Any:
     known = names(kind)
     if name not in known:
         raise unknown({"families": "family", "runtimes": "runtime", "engines": "engine"}[kind], name, known)
@@ -94,8 +92,7 @@ def _final_class(module: ModuleType, base: type[Any]) -> Any:
 @cache
 def family(name: str) -> Family[Any, Any, Any]:
     """The family of that name. Raises ConfigError for an unknown name, MissingError for a missing package."""
-    final = _load("families", name, Family)
-    return final()
+    return _load("families", name, Family)()
 
 
 def runtime(name: str) -> Runtime:
@@ -109,11 +106,16 @@ def runtime(name: str) -> Runtime:
     return final(precision)
 
 
+def precisions(name: str) -> tuple[str, ...]:
+    """The precisions of the runtime plug-in ``name``, a file's name; "" is full precision. Raises as :func:`family` does."""
+    return _load("runtimes", name, Runtime).precisions
+
+
 def runtimes() -> list[str]:
-    """Full names of every runtime found, in the order of a report; those that miss a package are left out."""
+    """Full names of every runtime found, in the order of a report; those that cannot be loaded are left out."""
     classes = []
     for name in names("runtimes"):
-        with suppress(MissingError):
+        with suppress(WeighinError):
             classes.append(_load("runtimes", name, Runtime))
     return [c(p).full_name for c in sorted(classes, key=lambda c: (c.order, c.name)) for p in c.precisions]
 
@@ -121,8 +123,7 @@ def runtimes() -> list[str]:
 def engine(name: str) -> Engine:
     """The engine of that name, such as ``local``; ``ray://address`` passes the address on."""
     plain, _, address = name.partition("://")
-    final = _load("engines", plain, Engine)
-    return final(address)
+    return _load("engines", plain, Engine)(address)
 
 
 def forget() -> None:

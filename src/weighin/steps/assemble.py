@@ -1,7 +1,6 @@
 """From rows and evidence to a report: pairs, Pareto front, details, picks. Deterministic, so that ``verify`` can repeat it."""
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weighin.core import environment, registry
-from weighin.core.family import Example, Family, Tally
+from weighin.core.family import Family, Tally
 from weighin.core.result import Better, Candidate, Pair, Report
 from weighin.core.statistics import all_pairs, draws, front, percentile_interval, ratio_interval, spread
 from weighin.steps import evidence, quality, speed
@@ -19,7 +18,8 @@ from weighin.steps.pick import PROFILES, parse_limit, pick, profile
 DRAWS = 1000
 COST = "latency_p50_ms"  # what the Pareto front weighs against the primary score
 
-Evidence = Mapping[str, tuple[evidence.Arrays, Mapping[str, Any]]]  # label -> arrays and note
+Loaded = tuple[evidence.Arrays, Mapping[str, Any]]
+Evidence = Mapping[str, Mapping[str, Loaded]]  # label -> kind (quality, facts, speed, noise) -> arrays and note
 
 
 def assemble(
@@ -32,9 +32,8 @@ def assemble(
     limits: Sequence[str] = (),
 ) -> Report:
     """The report of these rows; figures come from the runs' evidence files only."""
-    alive = {row.label for row in rows if row.status == "ok"}
-    shown = [c for c in weighed if c.label in alive]
-    seen = {c.label: evidence.load(c.run.path / "evidence" / f"{c.stem}-quality.npz") for c in shown}
+    folders = {c.label: c.run.path / "evidence" for c in weighed}
+    seen = {row.label: gathered(folders[row.label], row) for row in scored(family, rows)}
     report = Report(
         schema=1,
         family=family.name,
@@ -42,28 +41,38 @@ def assemble(
         data=data,
         environment=_environment(weighed),
         primary=family.primary.name,
-        scores=[{"name": s.name, "unit": s.unit, "better": s.better, "about": s.about} for s in family.scores],
+        scores=scores_of(family),
         candidates=rows,
         pairs=pairs_of(family, seen),
         front=front_of(family, seen, rows),
-        notes=_notes(family, data, seen),
-        details=_details(family, data, shown, seen),
+        notes=notes_of(seen),
+        details=_with_pictures(family, data, details_of(family, rows, seen)),
         command=environment.command(),
         at=environment.now(),
     )
     return report.model_copy(update={"details": {**report.details, **picks(report, best, limits)}})
 
 
+def scores_of(family: Family[Any, Any, Any]) -> list[dict[str, Any]]:
+    """What a report says of the family's scores."""
+    return [{"name": s.name, "unit": s.unit, "better": s.better, "about": s.about} for s in family.scores]
+
+
+def scored(family: Family[Any, Any, Any], rows: Sequence[Candidate]) -> list[Candidate]:
+    """The rows that have the primary score: all tables beside the main one are made of them."""
+    return [row for row in rows if row.status == "ok" and row.get(family.primary.name)]
+
+
 def tallies_of(family: Family[Any, Any, Any], seen: Evidence) -> dict[str, Tally]:
     """Label -> tally of the primary score."""
-    return {label: quality.tally_of(arrays, family.primary) for label, (arrays, _) in seen.items()}
+    return {label: quality.tally_of(files["quality"][0], family.primary) for label, files in seen.items()}
 
 
 def pairs_of(family: Family[Any, Any, Any], seen: Evidence) -> list[Pair]:
     """Every pair of candidates on the primary score, Holm-corrected over all of them."""
     if len(seen) < 2:
         return []
-    groups = next(iter(seen.values()))[0]["groups"]
+    groups = next(iter(seen.values()))["quality"][0]["groups"]
     return all_pairs(tallies_of(family, seen), family.primary, groups)
 
 
@@ -75,7 +84,7 @@ def front_of(family: Family[Any, Any, Any], seen: Evidence, rows: Sequence[Candi
     for row in sorted(rows, key=lambda r: r.label):
         cost = row.get(COST)
         if row.label in seen and cost:
-            arrays = seen[row.label][0]
+            arrays = seen[row.label]["quality"][0]
             drawn = draws(quality.tally_of(arrays, family.primary), family.primary, arrays["groups"], DRAWS)
             points[row.label] = {family.primary.name: drawn, COST: spread(cost.value, cost.low, cost.high, DRAWS, rng)}
     return front(points, better)
@@ -101,65 +110,67 @@ def _environment(weighed: Sequence[Weighed]) -> dict[str, Any]:
     }
 
 
-def _notes(family: Family[Any, Any, Any], data: str, seen: Evidence) -> dict[str, Any]:
+def notes_of(seen: Evidence) -> dict[str, Any]:
     """Facts of the test set."""
     if not seen:
         return {}
-    arrays, note = next(iter(seen.values()))
+    arrays, note = next(iter(seen.values()))["quality"]
     facts = {"test examples": note["n"], "test groups": len(np.unique(arrays["groups"]))}
     return facts | dict(note["notes"])
 
 
-def _details(family: Family[Any, Any, Any], data: str, shown: Sequence[Weighed], seen: Evidence) -> dict[str, Any]:
-    firsts = {c.variant.name: c for c in reversed(shown)}  # one runtime of each variant stands for its mistakes
-    examples = _by_id(family, data, [seen[c.label][1] for c in firsts.values()])
+def gathered(folder: Path, row: Candidate) -> dict[str, Loaded]:
+    """The evidence that the measurements of a row name, by kind, and the noise of the same session. Raises RunError."""
+    names = {Path(m.evidence).name for m in row.measurements if m.evidence}
+    paths = {name.removesuffix(".npz").rpartition("-")[2]: folder / name for name in names}
+    if "speed" in paths:
+        twin = paths["speed"].with_name(paths["speed"].name.replace("-speed.npz", "-noise.npz"))
+        paths |= {"noise": twin} if twin.exists() else {}
+    return {kind: evidence.load(path) for kind, path in paths.items()}
+
+
+def details_of(family: Family[Any, Any, Any], rows: Sequence[Candidate], seen: Evidence) -> dict[str, Any]:
+    """Everything beside the main table, from evidence alone: by kind and group, mistakes, checks, curves, batches, noise."""
+    firsts = {row.label: row.variant for row in _firsts([row for row in rows if row.label in seen])}
     binary = [score for score in family.scores if score.binary] or [family.primary]
-    times = {c.label: _times(c, "speed") for c in shown}
+    arrays = {label: files["quality"][0] for label, files in seen.items()}
+    notes = {label: files["quality"][1] for label, files in seen.items()}
+    facts = {label: files["facts"][1] for label, files in seen.items()}
     return {
-        "by_kind": {label: {s.name: quality.by(arrays, s, "kinds") for s in binary} for label, (arrays, _) in seen.items()},
-        "by_group": {
-            label: {family.primary.name: quality.by(arrays, family.primary, "groups")} for label, (arrays, _) in seen.items()
-        },
-        "worst": {c.label: [_pictured(family, examples, w) for w in seen[c.label][1]["worst"]] for c in firsts.values()},
-        "confusions": {
-            c.label: [_pictured(family, examples, w) for w in seen[c.label][1]["confusions"]] for c in firsts.values()
-        },
-        "checks": {label: note["checks"] for label, (_, note) in seen.items()},
-        "curves": {c.variant.name: _curve(c) for c in firsts.values()},
-        "training": {c.variant.name: dict(c.run.info.training) for c in firsts.values()},
-        "parity": {c.label: c.parity() for c in shown},
-        "batches": {label: _batches(arrays) for label, arrays in times.items() if arrays},
-        "noise": _noise(shown),
+        "by_kind": {label: {s.name: quality.by(a, s, "kinds") for s in binary} for label, a in arrays.items()},
+        "by_group": {label: {family.primary.name: quality.by(a, family.primary, "groups")} for label, a in arrays.items()},
+        "worst": {label: notes[label]["worst"] for label in firsts},
+        "confusions": {label: notes[label]["confusions"] for label in firsts},
+        "checks": {label: note["checks"] for label, note in notes.items()},
+        "curves": {variant: facts[label]["curve"] for label, variant in firsts.items()},
+        "training": {variant: facts[label]["training"] for label, variant in firsts.items()},
+        "parity": {label: note["parity"] for label, note in facts.items()},
+        "batches": {label: _batches(files["speed"][0]) for label, files in seen.items() if "speed" in files},
+        "noise": _noise(seen),
     }
 
 
-def _by_id(family: Family[Any, Any, Any], data: str, notes: Sequence[Mapping[str, Any]]) -> dict[str, Example[Any, Any]]:
-    """The examples that are shown as pictures."""
-    wanted = {w["id"] for note in notes for key in ("worst", "confusions") for w in note[key]}
+def _firsts(rows: Sequence[Candidate]) -> list[Candidate]:
+    """One runtime of each variant stands for its mistakes."""
+    return list({row.variant: row for row in reversed(rows)}.values())[::-1]
+
+
+def _with_pictures(family: Family[Any, Any, Any], data: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The mistakes with pictures of the examples."""
+    tables = {key: details[key] for key in ("worst", "confusions")}
+    wanted = {line["id"] for table in tables.values() for lines in table.values() for line in lines}
     test = family.examples(data, "test") if wanted else []
-    return {test[i].id: test[i] for i in range(len(test)) if test[i].id in wanted}
+    raw = {test[i].id: family.picture(test[i].x) for i in range(len(test)) if test[i].id in wanted}
+    shown = {name: base64.b64encode(picture).decode() for name, picture in raw.items() if picture}
 
+    def pictured(line: Mapping[str, Any]) -> dict[str, Any]:
+        picture = shown.get(line["id"])
+        return {**line, "picture": picture, "pictures": [picture] if picture else []}
 
-def _pictured(
-    family: Family[Any, Any, Any], examples: Mapping[str, Example[Any, Any]], line: Mapping[str, Any]
-) -> dict[str, Any]:
-    raw = family.picture(examples[line["id"]].x) if line["id"] in examples else None
-    picture = base64.b64encode(raw).decode() if raw else None
-    return {**line, "picture": picture, "pictures": [picture] if picture else []}
-
-
-def _curve(candidate: Weighed) -> list[dict[str, Any]]:
-    """The training log, thinned to at most 200 lines."""
-    path = candidate.run.path / "log.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = lines[:: max(1, len(lines) // 200)]
-    keys = ("step", "minutes", "cpu_minutes", "loss", "validation")
-    return [{key: line[key] for key in keys if key in line} for line in map(json.loads, kept)]
-
-
-def _times(candidate: Weighed, kind: str) -> dict[str, np.ndarray]:
-    path = Path(candidate.run.path / "evidence" / f"{candidate.stem}-{kind}.npz")
-    return evidence.load(path)[0] if path.exists() else {}
+    return {
+        **details,
+        **{key: {label: [pictured(line) for line in lines] for label, lines in table.items()} for key, table in tables.items()},
+    }
 
 
 def _batches(arrays: evidence.Arrays) -> dict[str, dict[str, float | None]]:
@@ -171,12 +182,15 @@ def _batches(arrays: evidence.Arrays) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def _noise(shown: Sequence[Weighed]) -> dict[str, Any]:
-    """The A/A row: the same candidate, timed as two."""
-    for candidate in shown:
-        twin, own = _times(candidate, "noise"), _times(candidate, "speed")
-        if twin and own and len(twin["single_ms"]) == len(own["single_ms"]):
-            seen = ratio_interval(np.median(twin["single_ms"], 1), np.median(own["single_ms"], 1))
-            if seen:
-                return {"label": candidate.label, "ratio": seen.value, "low": seen.low, "high": seen.high}
+def _noise(seen: Evidence) -> dict[str, Any]:
+    """The A/A row: the same candidate, timed as two in one session."""
+    for label, files in seen.items():
+        if "noise" not in files or "speed" not in files:
+            continue
+        (twin, one), (own, two) = files["noise"], files["speed"]
+        if (one["session"], one["wave"]) != (two["session"], two["wave"]):
+            continue  # of an earlier session
+        ratio = ratio_interval(np.median(twin["single_ms"], 1), np.median(own["single_ms"], 1))
+        if ratio:
+            return {"label": label, "ratio": ratio.value, "low": ratio.low, "high": ratio.high}
     return {}

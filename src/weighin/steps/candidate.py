@@ -1,6 +1,7 @@
 """A candidate on the scales: a variant's run on a runtime; what it is made of, by hash and by size."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from weighin.steps import evidence
 from weighin.steps.predictors import artefacts, export_folder, export_record, load_predictor, members, variant_of
 
 MEGABYTE = 1e6  # sizes and memory are in units of 10^6 bytes
+CURVE = 200  # points of a training curve
 
 
 @dataclass
@@ -97,6 +99,20 @@ class Weighed:
             **more,
         )
 
+    def standing(self, names: Sequence[str], **hashes: str) -> list[Measurement]:
+        """Measurements of these names that were made of the very same things and whose evidence is intact."""
+        wanted = {**self.hashes, **hashes}
+        found = [
+            m
+            for m in self.run.measurements()
+            if (m.variant, m.runtime, m.data) == (self.variant.name, self.runtime, self.data)
+            and m.name in names
+            and all(m.hashes.get(key) == value for key, value in wanted.items())
+        ]
+        files = {self.run.path / "evidence" / m.evidence: m.hashes.get("evidence") for m in found}
+        intact = all(path.is_file() and hash_path(path)[:16] == known for path, known in files.items())
+        return sorted(found, key=lambda m: names.index(m.name)) if intact else []
+
     def facts(self) -> list[Measurement]:
         """What is counted, not timed: size, parameters, training cost; with the list of what is shipped as evidence."""
         shipped = {f"{m.path.name}/{p.name}": p for m in members(self.run, self.variant).values() for p in self._exported(m)}
@@ -108,11 +124,26 @@ class Weighed:
             "bytes": {name: path.stat().st_size for name, path in shipped.items()},
             "parameters": sum(count(self.family, variant) for variant in built),
             "training": dict(self.run.info.training),
+            "curve": self._curve(),
+            "parity": self.parity(),
+            "hashes": dict(self.hashes),
         }
+        counted, asked = figures(note), hash_json(note)[:16]
+        known = self.standing([figure["name"] for figure in counted], facts=asked)
+        if known:
+            return known
         path = self.run.path / "evidence" / f"{self.stem}-facts.npz"
         evidence.save(path, {}, note)
-        hashes = {"evidence": hash_path(path)[:16]}
-        return [self.measurement(**figure, evidence=path.name, hashes=hashes) for figure in figures(note)]
+        hashes = {"facts": asked, "evidence": hash_path(path)[:16]}
+        return [self.measurement(**figure, evidence=path.name, hashes=hashes) for figure in counted]
+
+    def _curve(self) -> list[dict[str, Any]]:
+        """The training log, thinned to at most 200 lines."""
+        path = self.run.path / "log.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = lines[:: -(-len(lines) // CURVE) or 1]
+        keys = ("step", "minutes", "cpu_minutes", "loss", "validation")
+        return [{key: line[key] for key in keys if key in line} for line in map(json.loads, kept)]
 
     def _exported(self, member: Run) -> list[Path]:
         return [p for p in sorted(export_folder(member, self.runtime).iterdir()) if p.name != "export.json"]

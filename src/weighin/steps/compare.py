@@ -1,21 +1,22 @@
 """The verb ``compare``: like make, it does what is missing - train, export, weigh - and ends in a report."""
 
+import glob
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weighin.steps.assemble import assemble
-
 from weighin.core import registry
 from weighin.core.config import Variant
 from weighin.core.engine import Job, Say, silent
 from weighin.core.errors import ConfigError
 from weighin.core.family import Family
+from weighin.core.files import storing
 from weighin.core.result import Candidate, Report
 from weighin.core.run import Run, runs_root
 from weighin.steps import report as document
+from weighin.steps.assemble import assemble
 from weighin.steps.candidate import Weighed
 from weighin.steps.speed import BATCHES, ROUNDS
 from weighin.steps.weigh import weigh
@@ -51,23 +52,13 @@ def compare(
     family, place = registry.family(plan.family), runs_root(root)
     lineup = lineup_of(family, plan)
     names = list(plan.variants) or list(family.compared) or [name for name in lineup if name != "nano"]
-    chosen = [lineup[family.variant(name).name] for name in names]
-    data = {v.recipe.data for v in chosen if not v.of} if plan.data is None else {plan.data}
-    if len(data) != 1:
-        raise ConfigError(
-            f"The variants are trained on different data: {', '.join(sorted(data))}",
-            "A comparison needs one data set",
-            "Name it with --data",
-        )
+    chosen = [lineup[family.variant(name).name] for name in dict.fromkeys(names)]
+    data, runtimes = data_of(chosen, plan), runtimes_of(plan)  # before anything costs time
     runs, failures = _trained(family, chosen, lineup, plan, place, say)
-    pairs = [
-        (variant, runs[variant.name], runtime) for variant in chosen if variant.name in runs for runtime in runtimes_of(plan)
-    ]
+    pairs = [(variant, runs[variant.name], runtime) for variant in chosen if variant.name in runs for runtime in runtimes]
     broken = _exported(pairs, plan, say)
     weighed = [
-        Weighed(family, v, run, runtime, next(iter(data)), plan.threads)
-        for v, run, runtime in pairs
-        if (v.name, runtime) not in broken
+        Weighed(family, v, run, runtime, data, plan.threads) for v, run, runtime in pairs if (v.name, runtime) not in broken
     ]
     rows = weigh(
         weighed, examples=plan.examples, rounds=plan.rounds, batches=plan.batches, seed=plan.seed, say=say, again=plan.again
@@ -75,12 +66,22 @@ def compare(
     rows += [Candidate(variant=v, runtime=r, status="failed", reason=why) for (v, r), why in broken.items()]
     rows += [Candidate(variant=v, runtime="-", status="failed", reason=why) for v, why in failures.items()]
     say("report", 0.0, "")
-    report = assemble(family, next(iter(data)), weighed, rows, best=plan.best, limits=plan.limits)
-    folder = Path(out or place.parent / f"report-{family.name}")
+    report = assemble(family, data, weighed, rows, best=plan.best, limits=plan.limits)
+    folder = Path(out or f"report-{family.name}")
     _collect(weighed, folder / "evidence")
     files = document.write(report, folder)
     say("report", 1.0, str(folder))
     return report, files
+
+
+def data_of(chosen: Sequence[Variant[Any, Any]], plan: Plan) -> str:
+    """The one data set of a comparison: the plan's, or what all variants that train name."""
+    trained = [v for v in chosen if not v.of] or chosen
+    found = {v.recipe.data for v in trained} if plan.data is None else {plan.data}
+    if len(found) > 1:
+        came = f"The variants are trained on different data: {', '.join(sorted(found))}"
+        raise ConfigError(came, "A comparison needs one data set", "Name it with --data")
+    return found.pop()
 
 
 def lineup_of(family: Family[Any, Any, Any], plan: Plan) -> dict[str, Variant[Any, Any]]:
@@ -92,7 +93,7 @@ def lineup_of(family: Family[Any, Any, Any], plan: Plan) -> dict[str, Variant[An
 def runtimes_of(plan: Plan) -> list[str]:
     """Those that the plan names, ``all``, or the default ones that can run here."""
     if plan.runtimes and list(plan.runtimes) != ["all"]:
-        return [registry.runtime(name).full_name for name in plan.runtimes]
+        return list(dict.fromkeys(registry.runtime(name).full_name for name in plan.runtimes))
     found = [registry.runtime(name) for name in registry.runtimes()]
     wanted = [r for r in found if plan.runtimes or (r.precision in r.default and not r.deprecated)]
     return [r.full_name for r in wanted if r.why_not() is None]
@@ -128,7 +129,8 @@ def _exported(pairs: Sequence[tuple[Variant[Any, Any], Run, str]], plan: Plan, s
 
 def _collect(weighed: Sequence[Weighed], folder: Path) -> None:
     """Copies the evidence beside the report, so that it can be verified where the runs are not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for candidate in weighed:
-        for path in (candidate.run.path / "evidence").glob(f"{candidate.stem}-*.npz"):
-            shutil.copy2(path, folder / path.name)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for candidate in weighed:
+            for path in (candidate.run.path / "evidence").glob(f"{glob.escape(candidate.stem)}-*.npz"):
+                shutil.copy2(path, folder / path.name)

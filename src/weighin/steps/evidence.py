@@ -16,7 +16,8 @@ Arrays = Mapping[str, np.ndarray]
 def save(path: Path, arrays: Arrays, note: Mapping[str, Any]) -> None:
     """``path`` (.npz) holds the arrays and, under ``note``, a JSON text; written whole or not at all."""
     text = np.array(json.dumps(note, sort_keys=True, default=str))
-    write_atomic(path, lambda temporary: np.savez_compressed(temporary, note=text, **{k: small(v) for k, v in arrays.items()}))
+    whole: dict[str, Any] = {name: small(array) for name, array in arrays.items()} | {"note": text}
+    write_atomic(path, lambda temporary: np.savez_compressed(temporary, **whole))
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -24,11 +25,11 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        return arrays, json.loads(str(arrays.pop("note")))
     except FileNotFoundError:
         raise RunError(f"The evidence {path} is missing") from None
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for a damaged file
         raise RunError(f"The evidence {path} cannot be read: {error}") from None
-    return arrays, json.loads(str(arrays.pop("note")))
 
 
 def small(array: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ An export that does not agree with the original is refused with its figures; one
 so that a comparison can show it.
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -14,16 +15,18 @@ from typing import Any
 from weighin.core import environment, registry
 from weighin.core.config import Variant, validate
 from weighin.core.engine import Say, silent
-from weighin.core.errors import ExportError, MissingError
+from weighin.core.errors import ExportError, MissingError, StorageError, WeighinError
 from weighin.core.family import Family, Part
-from weighin.core.files import hash_path, storing, write_json
+from weighin.core.files import PARTIAL, hash_path, storing, write_json
+from weighin.core.program import cause
 from weighin.core.recording import Recorder, eager
 from weighin.core.run import Run
 from weighin.core.runtime import Runtime
 from weighin.steps.parity import parity
-from weighin.steps.predictors import export_folder, export_record, members, parts_of, variant_of
+from weighin.steps.predictors import artefacts, export_folder, export_record, members, parts_of, variant_of
 from weighin.steps.train import sample
 
+FULL_DISK = 2**16  # bytes: converters say all sorts of things when less is left
 TAPE = 512  # validation examples that the recording sees: tracing inputs, calibration and parity
 
 
@@ -49,6 +52,7 @@ def _export_one(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: 
             note = export_record(run, runtime) or _make(family, variant, run, executor, say)
     if note["error"]:
         raise ExportError(f"{run.path.name} to {runtime}: {note['error']}")
+    artefacts(run, runtime)  # raises where one was tampered with
     return folder
 
 
@@ -60,13 +64,17 @@ def _make(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, e
     note |= {"versions": environment.versions(), "parts": {}, "files": {}, "parity": {}}
     folder = export_folder(run, executor.full_name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with storing(folder), tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as name:
+    with storing(folder), tempfile.TemporaryDirectory(prefix=f".export{PARTIAL}{os.getpid()}-", dir=folder.parent) as name:
         temporary = Path(name) / "new"
         temporary.mkdir()
         try:
             recorder, parts = record(family, variant, run)
             _save_parts(parts, recorder, executor, temporary, note)
         except ExportError as error:
+            if shutil.disk_usage(temporary).free < FULL_DISK:
+                raise StorageError(
+                    f"Cannot write {folder}: the disk is full", hint="Free some space and start again"
+                ) from error
             note["error"] = str(error)
             for leftover in temporary.iterdir():
                 leftover.unlink()
@@ -96,8 +104,13 @@ def record(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run) 
 def _save_parts(parts: Mapping[str, Part], recorder: Recorder, executor: Runtime, folder: Path, note: dict[str, Any]) -> None:
     for name, part in parts.items():
         path = folder / (name.replace("/", "-") + executor.suffix)
-        executor.save(part, recorder.inputs(name), path)
-        seen = parity(part, executor.load(path, 1), recorder.calls(name), executor.precision in executor.exact)
+        try:
+            executor.save(part, recorder.inputs(name), path)
+            seen = parity(part, executor.load(path, 1), recorder.calls(name), executor.precision in executor.exact)
+        except (WeighinError, OSError):
+            raise
+        except Exception as error:  # a crash in somebody's runtime is a row of the report, not the end of a comparison
+            raise ExportError(f"Part {name}: {type(error).__name__}: {cause(error)}") from error
         note["parts"][name] = path.name
         note["parity"][name] = {"max_abs": seen.max_abs, "max_rel": seen.max_rel, "n": seen.n, "passed": seen.passed}
         if not seen.passed:

@@ -7,9 +7,9 @@ from typing import Any
 
 from weighin.core.config import Variant
 from weighin.core.engine import Say, silent
-from weighin.core.errors import InputError
+from weighin.core.errors import ConfigError, DataError, InputError
 from weighin.core.family import Family
-from weighin.core.files import storing
+from weighin.core.files import storing, write_bytes
 from weighin.core.run import Run
 from weighin.steps.predictors import eager_predictor, load_predictor
 
@@ -38,7 +38,8 @@ def predict(
     """
     predictor = load_predictor(family, variant, run, runtime, threads) if runtime else eager_predictor(family, variant, run)
     done = _finished(out)
-    files = [path for path in _files(paths) if str(path) not in done]
+    own = out.resolve() if out else None  # may lie in the folder that is walked
+    files = [path for path in dict.fromkeys(_files(paths)) if str(path) not in done and path.resolve() != own]
     answered = refused = 0
     for number, path in enumerate(files):
         lines = _lines(family, predictor, path, out.parent if out else Path())
@@ -60,7 +61,7 @@ def _lines(
         many = family.expand(path)
         named = many if many is not None else [("", family.read(_bytes(path)))]
         answers = [a for i in range(0, len(named), CHUNK) for a in predictor([x for _, x in named[i : i + CHUNK]])]
-    except InputError as error:
+    except (InputError, DataError) as error:
         return [{"file": str(path), "error": str(error)}]
     pairs = [(name, answer) for (name, _), answer in zip(named, answers, strict=True)]
     written = family.save_answers(path, pairs, beside) if many is not None else ()
@@ -84,29 +85,37 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _finished(out: Path | None) -> set[str]:
-    """Files whose answers stand in ``out``; a line that was cut off is removed, and its file is done again."""
+    """Files whose answers stand in ``out``; a last line that was cut off is removed, and its file is done again.
+
+    Raises ConfigError when ``out`` holds anything else: it is somebody's file.
+    """
     if out is None or not out.exists():
         return set()
-    lines = out.read_text(encoding="utf-8").splitlines(keepends=True)
-    done: set[str] = set()
-    kept: list[str] = []
-    for line in lines:
-        try:
-            done.add(json.loads(line)["file"])
-            kept.append(line)
-        except ValueError:
-            break
-    if len(kept) < len(lines):
-        last = json.loads(kept[-1])["file"] if kept else ""
-        kept = [line for line in kept if json.loads(line)["file"] != last]
-        done.discard(last)
-        out.write_text("".join(kept), encoding="utf-8")
-    return done
+    try:
+        *whole, cut = out.read_bytes().split(b"\n")
+        lines = [json.loads(line) for line in whole]
+        files = [str(line["file"]) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError):
+        allowed = "It must be new, or hold answers of weighin predict (JSON lines)"
+        raise ConfigError(f"--out {out} is something else", allowed, "Choose another file") from None
+    if cut:
+        last = files[-1] if files else ""
+        kept = [line for line, file in zip(whole, files) if file != last]
+        write_bytes(out, b"".join(line + b"\n" for line in kept))
+        return set(files) - {last}
+    return set(files)
 
 
 def _append(out: Path, lines: Sequence[Line]) -> None:
     """All lines of one file at once."""
     with storing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")
+        with out.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                while raw:
+                    raw = raw[file.write(raw) :]
+            except BaseException:  # a full disk takes the beginning
+                file.truncate(before)
+                raise

@@ -30,10 +30,12 @@ def members(run: Run, variant: Variant[Any, Any]) -> dict[str, Run]:
 
 
 def variant_of(family: Family[Any, Any, Any], run: Run) -> Variant[Any, Any]:
-    """The variant that a run was made as: the family's own of that name, with the run's model and recipe."""
+    """The variant that a run was made as: the run's model and recipe, used as the family's variant of that name is."""
     known = family.variants()
     base = known.get(run.info.variant) or next(iter(known.values()))
     raw = base.model_dump(mode="json") | {"name": run.info.variant, "model": run.info.model, "recipe": run.info.recipe}
+    if run.info.variant not in known:
+        raw |= {"predict": run.info.predict, "of": run.info.of}
     return validate(type(base), raw, str(run.path / "run.json"))
 
 
@@ -53,6 +55,7 @@ def eager_parts(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: 
 
 def eager_predictor(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run) -> Predictor[Any, Any]:
     """The predictor on the untouched module in torch: what every export is compared with."""
+    run.check_assets()
     return family.predictor(eager(eager_parts(family, variant, run)), variant, run.assets)
 
 
@@ -65,26 +68,28 @@ def artefacts(run: Run, runtime: str) -> dict[str, Path]:
     """Part -> exported file of a run that holds weights. Raises RunError when missing, stale or tampered with."""
     folder = export_folder(run, runtime)
     record = export_record(run, runtime)
-    again = f"weighin export {run.path} --runtime {runtime}"
     if record is None:
-        raise RunError(f"{run.path} is not exported to {runtime}", hint=again)
+        raise RunError(f"{run.path} is not exported to {runtime}", hint=f"weighin export {run.path} --runtime {runtime}")
     if record["error"]:
         raise RunError(f"{run.path} could not be exported to {runtime}: {record['error']}")
     for name, wanted in record["files"].items():
         if not (folder / name).exists() or hash_path(folder / name) != wanted:
-            raise RunError(f"{folder / name} is missing or is not the file that the export wrote", hint=again)
+            came = f"{folder / name} is missing or is not the file that the export wrote"
+            raise RunError(came, hint=f"Delete {folder} and export again")
     return {part: folder / name for part, name in record["parts"].items()}
 
 
 def export_record(run: Run, runtime: str) -> dict[str, Any] | None:
-    """``export.json`` of these weights and library versions; None when there is none (any more)."""
+    """``export.json`` of these weights; None when there is none (any more). A failure counts for its library versions only."""
     path = export_folder(run, runtime) / "export.json"
     if not path.exists():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    stale = record["weights_hash"] != run.info.weights_hash or (
-        record["error"] and record["versions"] != environment.versions()
-    )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        failed, weights = record["error"] and record["versions"], record["weights_hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RunError(f"{path} is damaged", hint=f"Delete {path.parent} and export again") from None
+    stale = weights != run.info.weights_hash or (failed and failed != environment.versions())
     return None if stale else record
 
 
@@ -100,4 +105,5 @@ def load_predictor(
     for prefix, member in members(run, variant).items():
         for name, path in artefacts(member, runtime).items():
             bound[prefix + name] = executor.load(path, threads)
+    run.check_assets()
     return family.predictor(bound, variant, run.assets)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from weighin.core.engine import Say, silent
-from weighin.core.errors import DataError
+from weighin.core.errors import DataError, RunError, WeighinError
 from weighin.core.family import Example, Family, Predictor, Score, Tally
 from weighin.core.files import hash_json, hash_path
+from weighin.core.program import cause
 from weighin.core.result import Measurement
 from weighin.core.statistics import interval
 from weighin.steps import evidence
@@ -32,7 +33,8 @@ def quality(
     if not test:
         raise DataError(f"{candidate.data!r} has no test examples for {family.name}")
     asked = hash_json([[e.id, e.group, e.kind] for e in test])[:16]
-    known = [] if again else standing(candidate, {"examples": asked}, [score.name for score in family.scores])
+    scores = hash_json([[s.name, s.unit, s.better] for s in family.scores])[:16]
+    known = [] if again else candidate.standing([s.name for s in family.scores], examples=asked, scores=scores)
     if known:
         return known
     predict = candidate.predictor()
@@ -43,43 +45,22 @@ def quality(
     for name, tally in tallies.items():
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
     note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(test))}
+    note["hashes"] = dict(candidate.hashes)
     note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
     evidence.save(path, arrays, note | _samples(candidate, test, answers, tallies))
-    hashes = {"examples": asked, "evidence": hash_path(path)[:16]}
-    return [
-        candidate.measurement(
-            name=f["name"],
-            value=f["value"],
-            unit=f["unit"],
-            better=f["better"],
-            n=f["n"],
-            method=f["method"],
-            low=f["low"],
-            high=f["high"],
-            evidence=path.name,
-            hashes=hashes,
-        )
-        for f in figures(family, arrays)
-    ]
-
-
-def standing(candidate: Weighed, hashes: Mapping[str, str], names: Sequence[str]) -> list[Measurement]:
-    """Measurements of these names that were made of the very same things; none when one is missing."""
-    wanted = {**candidate.hashes, **hashes}
-    found = {
-        m.name: m
-        for m in candidate.run.measurements()
-        if m.variant == candidate.variant.name and m.runtime == candidate.runtime and m.data == candidate.data
-    }
-    same = [found[n] for n in names if n in found and all(found[n].hashes.get(k) == v for k, v in wanted.items())]
-    intact = all(not m.evidence or (candidate.run.path / "evidence" / m.evidence).exists() for m in same)
-    return same if len(same) == len(names) and intact else []
+    hashes = {"examples": asked, "scores": scores, "evidence": hash_path(path)[:16]}
+    return [candidate.measurement(**figure, evidence=path.name, hashes=hashes) for figure in figures(family, arrays)]
 
 
 def _answers(candidate: Weighed, predict: Predictor[Any, Any], test: Sequence[Example[Any, Any]], say: Say) -> list[Any]:
     answers: list[Any] = []
     for start in range(0, len(test), CHUNK):
-        answers += predict([example.x for example in test[start : start + CHUNK]])
+        try:
+            answers += predict([example.x for example in test[start : start + CHUNK]])
+        except WeighinError:
+            raise
+        except Exception as error:  # a crash in somebody's runtime is a row of the report, not the end of the session
+            raise RunError(f"{candidate.label} failed on test examples: {type(error).__name__}: {cause(error)}") from error
         say(f"quality {candidate.label}", len(answers) / len(test), "")
     return answers
 
@@ -128,9 +109,10 @@ def _samples(
 ) -> dict[str, Any]:
     """The worst examples by the primary score, and which answers stand for which truths."""
     family, primary = candidate.family, candidate.family.primary
-    value = tallies[primary.name].value.reshape(len(test), -1)[:, 0] / np.maximum(tallies[primary.name].weight, 1e-12)
+    weight = tallies[primary.name].weight
+    value = tallies[primary.name].value.reshape(len(test), -1)[:, 0] / np.maximum(weight, 1e-12)
     order = np.argsort(value if primary.better == "higher" else -value, kind="stable")
-    bad = [int(i) for i in order if value[i] != (1.0 if primary.better == "higher" else 0.0)]
+    bad = [int(i) for i in order if weight[i] and value[i] != (1.0 if primary.better == "higher" else 0.0)]
     spread = bad[:: max(1, len(bad) // WORST)][:WORST]
     line: Callable[[int], dict[str, Any]] = lambda i: {  # noqa: E731
         "id": test[i].id,

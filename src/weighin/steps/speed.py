@@ -4,6 +4,7 @@ Machines drift, and neighbours come and go; whoever is timed one after the other
 every round times every candidate once, in an order of its own, so that drift falls on all alike and ratios hold.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,13 +15,13 @@ from typing import Any
 import numpy as np
 import psutil
 
+from weighin.core import environment
 from weighin.core.engine import Say, silent
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
 from weighin.core.statistics import percentile_interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
-from weighin.steps.quality import standing
 
 ROUNDS = 15
 BATCHES = (32, 256)  # of the offline scenario
@@ -56,15 +57,6 @@ class Scale:
             text=True,
             env=os.environ | variables,
         )
-        self.ask(
-            "start",
-            family=candidate.family.name,
-            variant=candidate.variant.model_dump(mode="json"),
-            run=str(candidate.run.path),
-            runtime=candidate.runtime,
-            data=candidate.data,
-            threads=candidate.threads,
-        )
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
         """One command and its answer; a process that died or refused says why, and is asked no more."""
@@ -82,7 +74,17 @@ class Scale:
         return answer
 
     def ready(self, batches: Sequence[int]) -> None:
-        """Loads, answers once, warms up."""
+        """Starts, loads, answers once, warms up."""
+        candidate = self.candidate
+        self.ask(
+            "start",
+            family=candidate.family.name,
+            variant=candidate.variant.model_dump(mode="json"),
+            run=str(candidate.run.path),
+            runtime=candidate.runtime,
+            data=candidate.data,
+            threads=candidate.threads,
+        )
         self.facts |= self.ask("load")
         first = self.ask("warm", batch=1, seconds=5.0)
         self.calls = int(np.clip(SINGLE_MS / max(first.get("median_ms", 1.0), 1e-3), 4, 40))
@@ -99,11 +101,16 @@ class Scale:
             if not self.error:
                 self.batches.setdefault(batch, []).append((answer["wall_ms"][0], answer["cpu_ms"][0]))
 
-    def close(self) -> None:
-        """Peak memory, then the end of the process."""
+    def finish(self) -> None:
+        """Peak memory, at the very end."""
         self.facts |= self.ask("peak")
+
+    def close(self) -> None:
+        """Ends the process, which has nothing to save; whatever happened, none is left behind."""
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.close()
+        self.process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
 
@@ -136,9 +143,10 @@ def speed(
         "batches": list(batches),
         "seed": seed,
         "who": [[c.label, c.hashes, c.threads] for c in candidates],
+        "where": [environment.hardware(), environment.versions()],
     }
     session = hash_json(setup)[:16]
-    known = {c.label: standing(c, {"session": session}, NAMES) for c in candidates}
+    known = {c.label: c.standing(NAMES, session=session) for c in candidates}
     if not again and candidates and all(known.values()):
         return dict(known)
     found: dict[str, list[Measurement] | str] = {}
@@ -173,6 +181,8 @@ def _session(candidates: Sequence[Weighed], rounds: int, batches: Sequence[int],
             for place in rng.permutation(len(scales)):
                 scales[place].round(batches)
             say("time", (number + 1) / rounds, f"round {number + 1} of {rounds}")
+        for scale in scales:
+            scale.finish()
     finally:
         for scale in scales:
             scale.close()
@@ -183,23 +193,9 @@ def _recorded(scale: Scale, session: str, wave: int) -> list[Measurement]:
     candidate, arrays = scale.candidate, scale.arrays()
     suffix = "noise" if scale.label == "A/A" else "speed"
     path = candidate.run.path / "evidence" / f"{candidate.stem}-{suffix}.npz"
-    evidence.save(path, arrays, {"session": session, "wave": wave})
+    evidence.save(path, arrays, {"session": session, "wave": wave, "hashes": dict(candidate.hashes)})
     hashes = {"session": session, "evidence": hash_path(path)[:16]}
-    return [
-        candidate.measurement(
-            f["name"],
-            f["value"],
-            f["unit"],
-            f["better"],
-            f["n"],
-            f["method"],
-            low=f["low"],
-            high=f["high"],
-            evidence=path.name,
-            hashes=hashes,
-        )
-        for f in figures(arrays)
-    ]
+    return [candidate.measurement(**figure, evidence=path.name, hashes=hashes) for figure in figures(arrays)]
 
 
 def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
@@ -212,10 +208,13 @@ def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
         _percentile("latency_p90_ms", arrays["single_ms"], 0.9, about),
         _percentile("latency_cpu_p50_ms", arrays["single_cpu_ms"], 0.5, f"CPU time of all threads, {about}"),
     ]
-    best = max(offline(arrays), key=lambda b: b / np.median(arrays[f"batch{b}_ms"]))
-    about = f"offline, batch {best}, a call in each of {rounds} interleaved rounds after warm-up; order-statistic interval"
-    made.append(_percentile("throughput_per_s", best * 1e3 / arrays[f"batch{best}_ms"], 0.5, about))
-    made.append(_percentile("cpu_ms_per_item", arrays[f"batch{best}_cpu_ms"] / best, 0.5, f"CPU time of all threads, {about}"))
+    batches = offline(arrays)
+    if batches:
+        best = max(batches, key=lambda b: b / np.median(arrays[f"batch{b}_ms"]))
+        about = f"offline, batch {best}, a call in each of {rounds} interleaved rounds after warm-up; order-statistic interval"
+        made.append(_percentile("throughput_per_s", best * 1e3 / arrays[f"batch{best}_ms"], 0.5, about))
+        spent = arrays[f"batch{best}_cpu_ms"] / best
+        made.append(_percentile("cpu_ms_per_item", spent, 0.5, f"CPU time of all threads, {about}"))
     memory = float(arrays["peak_mb"] - arrays["baseline_mb"])
     made.append(
         _fact(

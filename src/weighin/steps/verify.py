@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from weighin.steps import assemble, candidate, evidence, quality, speed
 from weighin.steps import report as document
 from weighin.steps.overview import read
 
-Figures = Callable[[evidence.Arrays, Mapping[str, Any]], list[dict[str, Any]]]
+HASHES = ("weights", "artefact", "assets", "predict", "data")  # of a candidate; evidence files repeat them
 
 
 def verify(path: Path, *, again: Sequence[str] = (), root: Path | str | None = None) -> list[str]:
@@ -40,23 +40,30 @@ def _row(report: Report, row: Candidate, folder: Path) -> list[str]:
     for measured in row.measurements if row.status != "imported" else ():
         by_file.setdefault(measured.evidence, []).append(measured)
     for name, measurements in by_file.items():
-        if not name:
+        if name:
+            found += [f"{row.label}: {line}" for line in _file(report, folder / Path(name).name, measurements)]
+        else:
             found += [f"{row.label}: {m.name} names no evidence" for m in measurements]
-            continue
-        path = folder / Path(name).name
-        try:
-            arrays, note = evidence.load(path)
-        except WeighinError as error:
-            found.append(f"{row.label}: {error}")
-            continue
-        wrong = hash_path(path)[:16]
-        found += [
-            f"{row.label}: {m.name}: {name} is not the file it was computed from"
-            for m in measurements
-            if m.hashes.get("evidence") != wrong
-        ]
-        found += _compare(row.label, measurements, {f["name"]: f for f in _figures(report, name, arrays, note)})
     return found
+
+
+def _file(report: Report, path: Path, measurements: Sequence[Measurement]) -> list[str]:
+    """What differs between measurements and the one file that they were computed from."""
+    try:
+        arrays, note = evidence.load(path)
+        figures = {f["name"]: f for f in _figures(report, path.name, arrays, note)}
+    except WeighinError as error:
+        return [str(error)]
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        return [f"{path.name} holds no such evidence: {error!r}"]
+    whole, noted = hash_path(path)[:16], note.get("hashes", {})
+    found = [
+        f"{m.name}: {path.name} is not the file it was computed from" for m in measurements if m.hashes.get("evidence") != whole
+    ]
+    for m in measurements:
+        odd = [key for key in (*noted, *m.hashes) if key in HASHES and m.hashes.get(key) != noted.get(key)]
+        found += [f"{m.name}: its hash of {key} is not the one in {path.name}" for key in dict.fromkeys(odd)]
+    return found + _compare(measurements, figures)
 
 
 def _figures(report: Report, name: str, arrays: evidence.Arrays, note: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -65,67 +72,70 @@ def _figures(report: Report, name: str, arrays: evidence.Arrays, note: Mapping[s
     return candidate.figures(note) if name.endswith("-facts.npz") else speed.figures(arrays)
 
 
-def _compare(label: str, measurements: Sequence[Measurement], figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _compare(measurements: Sequence[Measurement], figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     found = []
     for measured in measurements:
         again = figures.get(measured.name)
         if again is None:
-            found.append(f"{label}: {measured.name} does not follow from {measured.evidence}")
+            found.append(f"{measured.name} does not follow from {measured.evidence}")
             continue
-        for key in ("value", "low", "high", "n"):
-            shown, computed = getattr(measured, key), again[key]
-            if not _same(shown, computed):
-                found.append(f"{label}: {measured.name}.{key} is {shown}, its evidence gives {computed}")
+        for key, computed in again.items():
+            shown = getattr(measured, key)
+            if not alike(shown, computed):
+                found.append(f"{measured.name}.{key} is {shown}, its evidence gives {computed}")
     return found
 
 
-def _same(one: float | None, two: float | None) -> bool:
-    if one is None or two is None:
-        return one is two
-    return math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-12)
+def alike(one: Any, two: Any) -> bool:
+    """Equal plain data; numbers to nine digits, because another machine may round otherwise."""
+    if isinstance(one, Mapping) and isinstance(two, Mapping):
+        return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)):
+        return len(one) == len(two) and all(alike(a, b) for a, b in zip(one, two))
+    if isinstance(one, (int, float)) and isinstance(two, (int, float)):
+        return math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-12)
+    return one == two
 
 
 def _derived(report: Report, folder: Path) -> list[str]:
-    """Pairs, front and picks again."""
+    """Pairs, front, picks, notes and every table of details again."""
     family = registry.family(report.family)
-    files = {
-        row.label: m.evidence
-        for row in report.candidates
-        if (m := row.get(report.primary)) and m.evidence and row.status == "ok"
-    }
-    seen = {label: evidence.load(folder / Path(name).name) for label, name in files.items()}
-    found = (
-        []
-        if _equal(assemble.pairs_of(family, seen), report.pairs)
-        else ["The pairwise differences do not follow from the evidence"]
-    )
-    front = assemble.front_of(family, seen, report.candidates)
-    if front.keys() != report.front.keys() or not all(_same(front[label], report.front[label]) for label in front):
-        found.append("The Pareto front does not follow from the evidence")
-    asked = report.details.get("pick", {})
+    seen = {row.label: assemble.gathered(folder, row) for row in assemble.scored(family, report.candidates)}
+    asked = report.details.get("pick") or {}
     limits = [f"{limit['name']}{limit['op']}{limit['bound']!r}" for limit in asked.get("limits", ())]
-    if assemble.picks(report, asked.get("best"), limits) != {key: report.details.get(key) for key in ("pick", "profiles")}:
-        found.append("The picks do not follow from the measurements")
-    return found
-
-
-def _equal(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
-    if len(ours) != len(theirs):
-        return False
-    numbers = ("difference", "low", "high", "p")
-    return all(
-        (a.first, a.second, a.different) == (b.first, b.second, b.different)
-        and all(_same(getattr(a, k), getattr(b, k)) for k in numbers)
-        for a, b in zip(ours, theirs, strict=True)
+    fresh = report.model_copy(
+        update={
+            "primary": family.primary.name,
+            "scores": assemble.scores_of(family),
+            "pairs": assemble.pairs_of(family, seen),
+            "front": assemble.front_of(family, seen, report.candidates),
+            "notes": assemble.notes_of(seen),
+            "details": assemble.details_of(family, report.candidates, seen),
+        }
     )
+    picks = assemble.picks(fresh, asked.get("best"), limits)
+    fresh = fresh.model_copy(update={"details": {**fresh.details, **picks}})
+    wanted, shown = (document.to_json(document.clean(r)) for r in (fresh, report))
+    shown["details"] = _without_pictures(shown["details"])
+    keys = [key for key in ("primary", "scores", "pairs", "front", "notes") if not alike(wanted[key], shown[key])]
+    keys += [f"details.{k}" for k, table in wanted["details"].items() if not alike(table, shown["details"].get(k))]
+    return [f"{key} does not follow from the evidence" for key in keys]
+
+
+def _without_pictures(value: Any) -> Any:
+    """Pictures are of the data, which is not part of the evidence."""
+    if isinstance(value, Mapping):
+        return {key: _without_pictures(inner) for key, inner in value.items() if key not in ("picture", "pictures")}
+    return [_without_pictures(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _documents(report: Report, folder: Path) -> list[str]:
-    """The page, the document and the table must be what the report's figures give."""
+    """The page, the document and the table must be there, and be what the report's figures give."""
     with tempfile.TemporaryDirectory() as name:
         fresh = document.write(report, Path(name))
         there = {kind: folder / path.name for kind, path in fresh.items() if kind != "json"}
-        return [
+        missing = [f"{path} is missing" for path in there.values() if not path.exists()]
+        return missing + [
             f"{path} is not what report.json gives"
             for kind, path in there.items()
             if path.exists() and path.read_bytes() != fresh[kind].read_bytes()

@@ -43,7 +43,9 @@ def weigh(
 def _kept(candidate: Weighed, made: list[Measurement]) -> list[Measurement]:
     """Adds the counted facts and writes all of it down at once: an interruption loses nothing that stands."""
     made = [*made, *candidate.facts()]
-    candidate.run.record(made)
+    known = candidate.run.measurements()
+    if any(m not in known for m in made):
+        candidate.run.record(made)
     return made
 
 
