@@ -6,9 +6,11 @@ calls any ``torch.*`` name that the graph mentions. Hence :func:`write` leaves t
 :func:`read` first refuses an archive with a pickle, an operator that is not torch's own, or an odd expression.
 """
 
+import io
 import json
 import logging
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,9 @@ _EXPRESSION = re.compile(r"(Symbol\('\w+'(, \w+=(True|False))*\)|[A-Z][A-Za-z]*|
 _RAW_FOLDERS = ("data/weights", "data/constants")
 _RAW = re.compile(r"(weight|tensor)_\d+")
 _SPECIALISED = re.compile(r"L\['inputs'\]\[(\d+)\]\.size\(\)\[(\d+)\].*specialized it to be a constant \((\d+)\)")
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_WHERE = ("Exception from ", "Check '", "FrontEnd API failed", "[ERROR]")  # OpenVINO says first where in its source it failed
 
 
 class _Positional(nn.Module):
@@ -97,22 +102,27 @@ def _explained(error: Exception, part: Part) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """The first line of an error's message, at most 200 characters, or its type when it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")[:200]
+    """The first telling line of an error's message, at most 200 characters, or its type when it says nothing."""
+    lines = [_COLOUR.sub("", line).strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(_WHERE)]
+    return (telling[0] if telling else type(error).__name__).rstrip(".:")[:200]
 
 
 @contextmanager
-def hushed(*loggers: str, level: int = logging.ERROR) -> Iterator[None]:
-    """Third-party loggers that repeat on stderr what the raised error says, quiet for the time of a call."""
+def hushed(*loggers: str) -> Iterator[None]:
+    """Third-party loggers that repeat on stderr what the raised error says, below ERROR quiet for the time of a call."""
     before = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
-        logging.getLogger(name).setLevel(level)
-    try:
-        yield
-    finally:
-        for name, old in before.items():
-            logging.getLogger(name).setLevel(old)
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # torch 2.13 deep-copies its own tree specs when it decomposes a program; nn.GRU lists its weights while traced
+        warnings.filterwarnings("ignore", r"The tensor attributes? self\.[\w.]*_flat_weights", UserWarning)
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        try:
+            yield
+        finally:
+            for name, old in before.items():
+                logging.getLogger(name).setLevel(old)
 
 
 def write(program: ExportedProgram, path: Path) -> None:
@@ -121,7 +131,9 @@ def write(program: ExportedProgram, path: Path) -> None:
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
         node.meta.pop("nn_module_stack", None)
-    torch.export.save(program, path)
+    buffer = io.BytesIO()  # torch 2.13 ends the whole process when a disk is full
+    torch.export.save(program, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def read(path: Path) -> ExportedProgram:
