@@ -95,14 +95,20 @@ def distill(
 
 
 def export(
-    run: "str | Path | Run", runtimes: Sequence[str], *, runs: Path | str | None = None, say: "Say | None" = None
+    run: "str | Path | Run", runtimes: Sequence[str] = (), *, runs: Path | str | None = None, say: "Say | None" = None
 ) -> list[Path]:
-    """Folders of the exported run, one a runtime (and member). Raises ExportError with the reason."""
+    """Folders of the exported run, one a runtime (and member). Raises ExportError with the reason.
+
+    Without ``runtimes``: those of :func:`weighin.core.registry.usual`.
+    """
+    from weighin.core import registry
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
 
     family, found, opened = _opened(run, runs, say)
-    return [path for runtime in runtimes for path in step(family, found, opened, runtime, say=say or silent)]
+    return [
+        path for runtime in runtimes or registry.usual() for path in step(family, found, opened, runtime, say=say or silent)
+    ]
 
 
 def load(
@@ -128,20 +134,24 @@ def load(
 def weigh(
     references: Sequence["str | Path | Run"],
     *,
-    runtimes: Sequence[str] = ("torch",),
+    runtimes: Sequence[str] = (),
     data: str | None = None,
     runs: Path | str | None = None,
     say: "Say | None" = None,
     **how: Any,
 ) -> list[Any]:
-    """Candidates with every measurement; ``how``: examples, rounds, batches, seed, again. Exports what is missing."""
+    """Candidates with every measurement; ``how``: examples, rounds, batches, seed, again. Exports what is missing.
+
+    Without ``runtimes``: the first of :func:`weighin.core.registry.runtimes`.
+    """
+    from weighin.core import registry
     from weighin.core.engine import silent
     from weighin.steps.candidate import Weighed
     from weighin.steps.export import export as make
     from weighin.steps.weigh import weigh as step
 
     candidates = []
-    threads = how.pop("threads", 1)
+    threads, runtimes = how.pop("threads", 1), runtimes or registry.runtimes()[:1]
     for reference in references:
         family, found, run = _opened(reference, runs, say)
         for runtime in runtimes:

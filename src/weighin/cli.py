@@ -154,7 +154,7 @@ def export(
     from weighin import console
 
     with console.progress() as say:
-        folders = weighin.export(run, runtime or ["onnx"], runs=runs, say=say)
+        folders = weighin.export(run, runtime or (), runs=runs, say=say)
     for folder in folders:
         console.out.print(str(folder), soft_wrap=True)
 
@@ -175,7 +175,7 @@ def weigh(
 
     with console.progress() as say:
         how = {"examples": examples, "rounds": rounds, "threads": threads}
-        rows = weighin.weigh(run, runtimes=runtime or ["torch"], data=data, runs=runs, say=say, **how)
+        rows = weighin.weigh(run, runtimes=runtime or (), data=data, runs=runs, say=say, **how)
     if json:
         return _print([row.model_dump(mode="json") for row in rows])
     from weighin.steps.overview import overview

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-LIBRARIES = ("weighin", "torch", "lightning", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy")
+LIBRARIES = ("weighin", "torch", "lightning", "numpy")  # of the house; families and runtimes name their own
 
 
 @cache
@@ -45,10 +45,10 @@ def _accelerator() -> str | None:
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Versions of the libraries that decide a figure; those that are not installed are left out."""
+def versions(*more: str) -> dict[str, str]:
+    """Versions of the libraries that decide a figure, ``more`` beside the house's; those not installed are left out."""
     found = {}
-    for name in LIBRARIES:
+    for name in dict.fromkeys((*LIBRARIES, *more)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -97,6 +97,7 @@ class Family(ABC, Generic[X, T, Y]):
     scores: tuple[Score, ...]  # the first is primary
     datas: Mapping[str, str] = {"synthetic": "made by the family itself, offline and seeded"}  # spec -> one line
     match: Mapping[str, Match] = {}  # outputs that `weighin distill` matches unless the recipe says otherwise
+    libraries: tuple[str, ...] = ()  # distributions beside torch whose versions decide its figures
     peers: tuple[str, ...] = ()  # variants that rebuild other people's systems, for `weighin bench`
     compared: tuple[str, ...] = ()  # variants that `weighin compare` weighs unless told otherwise; empty: all but nano
 

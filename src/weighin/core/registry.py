@@ -120,6 +120,12 @@ def runtimes() -> list[str]:
     return [c(p).full_name for c in sorted(classes, key=lambda c: (c.order, c.name)) for p in c.precisions]
 
 
+def usual() -> list[str]:
+    """The runtimes that a comparison or an export takes unless told otherwise: not deprecated, and able to run here."""
+    found = [runtime(name) for name in runtimes()]
+    return [r.full_name for r in found if r.precision in r.default and not r.deprecated and r.why_not() is None]
+
+
 def engine(name: str) -> Engine:
     """The engine of that name, such as ``local``; ``ray://address`` passes the address on."""
     plain, _, address = name.partition("://")

@@ -24,6 +24,7 @@ class Runtime(ABC):
     exact: tuple[str, ...] = ("",)  # precisions whose export must agree with the original within part.tolerance
     order: int = 50  # place in a report
     imports: tuple[str, ...] = ()  # modules whose import is not counted as memory of a candidate
+    libraries: tuple[str, ...] = ()  # distributions whose versions decide its figures
     default: tuple[str, ...] = ("",)  # precisions that a comparison takes unless told otherwise
     deprecated: str = ""  # why this runtime is kept only for those who still deploy it
 

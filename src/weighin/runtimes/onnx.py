@@ -34,6 +34,8 @@ class Onnx(Runtime):
     precisions = ("", "int8")
     suffix = ".onnx"
     order = 20
+    imports = ("onnxruntime",)
+    libraries = ("onnx", "onnxscript", "onnxruntime")
 
     def why_not(self) -> str | None:
         """It comes with weighin, but not every platform has wheels."""
@@ -55,7 +57,7 @@ class Onnx(Runtime):
                 model = _quantised(model, part, tape) if self.precision == "int8" else model
                 onnx.save(_tidy(model, part), path)
             self.load(path, 1)
-        except ExportError:
+        except (ExportError, OSError):
             raise
         except Exception as error:  # the exporter, the quantiser and the runtime share no class of errors
             raise ExportError(f"{self.full_name} cannot hold the part: {cause(error.__cause__ or error)}") from error

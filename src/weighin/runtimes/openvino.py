@@ -18,6 +18,10 @@ from weighin.core.family import Bound, Part
 from weighin.core.program import cause, example, hushed, trace
 from weighin.core.runtime import Inputs, Runtime
 
+# OpenVINO and NNCF send no telemetry when this package cannot be imported. Otherwise ``import openvino`` alone, wherever
+# it stands, reports to Google Analytics, unless a file in the user's home says no.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+
 
 class OpenVino(Runtime):
     """``openvino`` (float32 throughout), ``openvino:bf16``, ``openvino:int8``. A ``.xml`` with its ``.bin`` beside it.
@@ -30,6 +34,8 @@ class OpenVino(Runtime):
     precisions = ("", "bf16", "int8")
     suffix = ".xml"
     order = 30
+    imports = ("openvino",)
+    libraries = ("openvino", "nncf")
 
     def why_not(self) -> str | None:
         """Packages, and for bf16 the CPU: OpenVINO would otherwise compute in float32 and say nothing."""
@@ -58,6 +64,8 @@ class OpenVino(Runtime):
                 model = _quantised(model, tape, used) if self.precision == "int8" else model
                 ov.save_model(model, path, compress_to_fp16=self.precision == "bf16")
             self.load(path, 1)
+        except OSError:
+            raise
         except Exception as error:  # OpenVINO raises RuntimeError, NNCF its own and anybody's
             raise ExportError(f"{self.full_name} cannot hold the part: {cause(error)}") from error
 
@@ -71,7 +79,7 @@ class OpenVino(Runtime):
             model = ov.Core().read_model(path)
             used = [int(k) for k in str(model.get_rt_info("weighin_inputs").value).split(",")]
             compiled = ov.Core().compile_model(model, "CPU", settings)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise RunError(f"{path} cannot be loaded: {cause(error)}", hint="Export the run again") from error
         request, busy = compiled.create_infer_request(), threading.Lock()
         outputs = range(len(compiled.outputs))
@@ -90,11 +98,7 @@ class OpenVino(Runtime):
 
 
 def _openvino() -> Any:
-    """OpenVINO without telemetry: it and NNCF send none when the package ``openvino_telemetry`` cannot be imported.
-
-    Otherwise ``import openvino`` alone reports to Google Analytics, unless a file in the user's home says no.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    """OpenVINO, imported late: it takes a second."""
     import openvino
 
     return openvino

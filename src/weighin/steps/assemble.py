@@ -104,7 +104,7 @@ def _environment(weighed: Sequence[Weighed]) -> dict[str, Any]:
     reasons = {name: registry.runtime(name).why_not() for name in registry.runtimes()}
     return {
         "hardware": environment.hardware(),
-        "versions": environment.versions(),
+        "versions": {name: version for c in weighed for name, version in c.versions.items()},
         "threads": sorted({c.threads for c in weighed}),
         "unavailable_runtimes": {name: reason for name, reason in reasons.items() if reason},
     }

@@ -14,7 +14,7 @@ from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Better, Measurement
 from weighin.core.run import Run
 from weighin.steps import evidence
-from weighin.steps.predictors import artefacts, export_folder, export_record, load_predictor, members, variant_of
+from weighin.steps.predictors import artefacts, export_folder, export_record, load_predictor, members, variant_of, versions_of
 
 MEGABYTE = 1e6  # sizes and memory are in units of 10^6 bytes
 CURVE = 200  # points of a training curve
@@ -62,6 +62,11 @@ class Weighed:
             "data": self.family.fingerprint(self.data)[:16],
         }
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the libraries that decide its figures."""
+        return versions_of(self.run, self.runtime)
+
     def parity(self) -> dict[str, Any]:
         """The worst parity over all parts and members."""
         seen = [
@@ -92,7 +97,7 @@ class Weighed:
             runtime=self.runtime,
             data=self.data,
             hardware=environment.hardware() | {"threads": self.threads},
-            versions=environment.versions(),
+            versions=self.versions,
             hashes=self.hashes | more.pop("hashes", {}),
             command=environment.command(),
             at=environment.now(),

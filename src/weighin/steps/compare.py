@@ -94,9 +94,11 @@ def runtimes_of(plan: Plan) -> list[str]:
     """Those that the plan names, ``all``, or the default ones that can run here."""
     if plan.runtimes and list(plan.runtimes) != ["all"]:
         return list(dict.fromkeys(registry.runtime(name).full_name for name in plan.runtimes))
-    found = [registry.runtime(name) for name in registry.runtimes()]
-    wanted = [r for r in found if plan.runtimes or (r.precision in r.default and not r.deprecated)]
-    return [r.full_name for r in wanted if r.why_not() is None]
+    return (
+        [name for name in registry.runtimes() if registry.runtime(name).why_not() is None]
+        if plan.runtimes
+        else registry.usual()
+    )
 
 
 def _trained(

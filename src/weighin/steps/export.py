@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weighin.core import environment, registry
+from weighin.core import registry
 from weighin.core.config import Variant, validate
 from weighin.core.engine import Say, silent
 from weighin.core.errors import ExportError, MissingError, StorageError, WeighinError
@@ -23,7 +23,15 @@ from weighin.core.recording import Recorder, eager
 from weighin.core.run import Run
 from weighin.core.runtime import Runtime
 from weighin.steps.parity import parity
-from weighin.steps.predictors import artefacts, export_folder, export_record, members, parts_of, variant_of
+from weighin.steps.predictors import (
+    artefacts,
+    export_folder,
+    export_record,
+    members,
+    parts_of,
+    variant_of,
+    versions_of,
+)
 from weighin.steps.train import sample
 
 FULL_DISK = 2**16  # bytes: converters say all sorts of things when less is left
@@ -61,7 +69,7 @@ def _make(family: Family[Any, Any, Any], variant: Variant[Any, Any], run: Run, e
     say(f"export {variant.name}", 0.0, executor.full_name)
     began = time.perf_counter()
     note: dict[str, Any] = {"runtime": executor.full_name, "weights_hash": run.info.weights_hash, "error": ""}
-    note |= {"versions": environment.versions(), "parts": {}, "files": {}, "parity": {}}
+    note |= {"versions": versions_of(run, executor.full_name), "parts": {}, "files": {}, "parity": {}}
     folder = export_folder(run, executor.full_name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with storing(folder), tempfile.TemporaryDirectory(prefix=f".export{PARTIAL}{os.getpid()}-", dir=folder.parent) as name:

@@ -89,8 +89,13 @@ def export_record(run: Run, runtime: str) -> dict[str, Any] | None:
         failed, weights = record["error"] and record["versions"], record["weights_hash"]
     except (OSError, ValueError, KeyError, TypeError):
         raise RunError(f"{path} is damaged", hint=f"Delete {path.parent} and export again") from None
-    stale = weights != run.info.weights_hash or (failed and failed != environment.versions())
+    stale = weights != run.info.weights_hash or (failed and failed != versions_of(run, runtime))
     return None if stale else record
+
+
+def versions_of(run: Run, runtime: str) -> dict[str, str]:
+    """Versions of the libraries that make and run an export."""
+    return environment.versions(*registry.family(run.info.family).libraries, *registry.runtime(runtime).libraries)
 
 
 def load_predictor(

@@ -143,7 +143,7 @@ def speed(
         "batches": list(batches),
         "seed": seed,
         "who": [[c.label, c.hashes, c.threads] for c in candidates],
-        "where": [environment.hardware(), environment.versions()],
+        "where": [environment.hardware(), *(c.versions for c in candidates)],
     }
     session = hash_json(setup)[:16]
     known = {c.label: c.standing(NAMES, session=session) for c in candidates}
