@@ -23,7 +23,7 @@ def save(path: Path, arrays: Arrays, note: Mapping[str, Any]) -> None:
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and note. Raises RunError when missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(str(arrays.pop("note")))
     except FileNotFoundError:
