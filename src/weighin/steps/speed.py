@@ -7,6 +7,7 @@ every round times every candidate once, in an order of its own, so that drift fa
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from weighin.steps.candidate import Weighed
 
 ROUNDS = 15
 BATCHES = (32, 256)  # of the offline scenario
+PATIENCE_S = 600  # for one command: compiling takes a minute; what takes longer hangs
 SINGLE_MS = 60.0  # of single calls in a round, about
 PROCESS_BYTES = 1.2e9  # what one candidate's process may take: decides how many stand ready at once
 NAMES = (
@@ -66,6 +68,10 @@ class Scale:
         try:
             self.process.stdin.write(json.dumps({"do": verb, **arguments}) + "\n")
             self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
+                self.process.kill()
+                self.error = f"no answer to {verb} within {PATIENCE_S} s"
+                return {}
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
