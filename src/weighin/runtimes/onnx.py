@@ -32,6 +32,7 @@ class Onnx(Runtime):
 
     name = "onnx"
     precisions = ("", "int8")
+    default = ("", "int8")
     suffix = ".onnx"
     order = 20
     imports = ("onnxruntime",)

@@ -32,6 +32,7 @@ class OpenVino(Runtime):
 
     name = "openvino"
     precisions = ("", "bf16", "int8")
+    default = ("", "bf16", "int8")
     suffix = ".xml"
     order = 30
     imports = ("openvino",)
