@@ -4,7 +4,6 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; N
 """
 
 import argparse
-import io
 import json
 import re
 import sys
@@ -41,7 +40,7 @@ def variants() -> str:
     import weighin
 
     blocks = []
-    for name in weighin.families():
+    for name in weighin.family_names():
         rows = [[f"`{v['variant']}`", f"{v['parameters']:,}", v["settings"]["about"]] for v in weighin.variants(name)]
         blocks.append(f"### {name}\n\n" + table(["variant", "parameters", "what it is"], rows))
     return "\n".join(blocks)
@@ -63,15 +62,16 @@ def recipe() -> str:
     """The dials of a recipe."""
     from weighin.core.config import Recipe
 
-    rows = [[f"`recipe.{n}`", f"`{f.get_default(call_default_factory=True)}`", f.description or ""] for n, f in Recipe.model_fields.items()]
+    rows = [
+        [f"`recipe.{n}`", f"`{f.get_default(call_default_factory=True)}`", f.description or ""]
+        for n, f in Recipe.model_fields.items()
+    ]
     return table(["dial", "default", ""], rows)
 
 
 def commands() -> str:
     """The help of every command."""
     import typer
-    from rich.console import Console
-
     from weighin.cli import app
 
     group = typer.main.get_command(app)
@@ -79,7 +79,6 @@ def commands() -> str:
     for name, command in sorted(group.commands.items()):  # type: ignore[attr-defined]
         usage = " ".join(command.collect_usage_pieces(command.make_context(name, [], resilient_parsing=True)))
         lines.append(f"- `weighin {name} {usage.replace('[OPTIONS] ', '')}`: {command.help.splitlines()[0]}")
-    Console(file=io.StringIO())
     return "\n".join(lines) + "\n"
 
 
@@ -93,7 +92,13 @@ def _cell(candidate: dict[str, Any], name: str) -> str:
     if found is None:
         return "not measured"
     value = found["value"]
-    shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if name.startswith(("latency", "size", "peak", "train", "cpu", "cold")) else f"{value:.3f}"
+    shown = (
+        f"{value:,.0f}"
+        if abs(value) >= 100
+        else f"{value:.3g}"
+        if name.startswith(("latency", "size", "peak", "train", "cpu", "cold"))
+        else f"{value:.3f}"
+    )
     return shown if found["low"] is None or not shown.startswith("0.") else f"{shown} ({found['low']:.3f}-{found['high']:.3f})"
 
 
@@ -112,11 +117,22 @@ def measured() -> str:
             if c["status"] == "ok" and c["runtime"] in ("torch", "openvino", "openvino:int8")
         ]
         blocks.append(table(["variant @ runtime", *(f"`{n}`" for n in names)], rows))
-        blocks.append(f"\nMade by `{report['command']}` on {report['environment']['hardware']['cpu']}; evidence in `docs/evidence/{folder}/`.\n")
+        blocks.append(
+            f"\nMade by `{report['command']}` on {report['environment']['hardware']['cpu']}; evidence in `docs/evidence/{folder}/`.\n"
+        )
     return "\n".join(blocks) or "No comparison is committed yet.\n"
 
 
-MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in (families, variants, runtimes, recipe, commands, measured)}
+def example() -> str:
+    """docs/example.py and what it printed when `make docs` last ran it with --run."""
+    code = (ROOT / "docs" / "example.py").read_text(encoding="utf-8")
+    printed = EVIDENCE / "example.txt"
+    said = printed.read_text(encoding="utf-8") if printed.exists() else "(not run yet)\n"
+    return f"```python\n{code}```\n\n```text\n{said}```\n"
+
+
+PARTS = (families, variants, runtimes, recipe, commands, measured, example)
+MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in PARTS}
 
 
 def rendered(text: str) -> str:

@@ -3,7 +3,7 @@
 The functions here are the verbs of the command line, by the same names. Nothing heavy is imported before one is called.
 
 >>> import weighin
->>> weighin.families()
+>>> weighin.family_names()
 ['glyphs']
 >>> predict = weighin.load("glyphs/nano")              # trains it if it is not there
 >>> report = weighin.compare("glyphs", variants=["nano"], runtimes=["torch", "onnx"])
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def families() -> list[str]:
-    """Names of all families that are found; none is imported."""
+def family_names() -> list[str]:
+    """Names of all families that are found; none is imported. (``weighin.families`` is the package of them.)"""
     from weighin.core import registry
 
     return list(registry.names("families"))

@@ -49,7 +49,7 @@ def families(json: AsJson = False) -> None:
     from weighin import console
     from weighin.core import registry
 
-    found, broken = _loaded(registry.family, weighin.families())
+    found, broken = _loaded(registry.family, weighin.family_names())
     if json:
         lines = [{"family": f.name, "about": f.about, "data": f.datas, "scores": [s.name for s in f.scores]} for f in found]
         return _print(lines + [{"family": name, "error": why} for name, why in broken.items()])
