@@ -1,6 +1,7 @@
 """ONNX Runtime on the CPU, in float32 and in int8 quantised after training."""
 
 import importlib.util
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,8 +66,7 @@ class Onnx(Runtime):
 
     def load(self, path: Path, threads: int) -> Bound:
         """Raises RunError when the file is damaged or ONNX Runtime knows no kernel for an operator in it."""
-        import onnxruntime
-
+        onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -86,8 +86,20 @@ class Onnx(Runtime):
         return call
 
 
+def _onnxruntime() -> Any:
+    """ONNX Runtime without telemetry: since 1.29 it uploads from Linux, too, in a thread of the process being measured.
+
+    The variable is read when the library is loaded; who sets it otherwise gets what they ask for.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def _quantised(model: Any, part: Part, tape: Sequence[Inputs]) -> Any:
     """The model with int8 weights. Raises ExportError when it holds nothing that can be quantised."""
+    _onnxruntime()
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -91,7 +91,8 @@ def _autocast(flat: GraphModule) -> Callable[..., Sequence[Tensor]]:
 def _compiled(flat: GraphModule) -> Callable[..., Sequence[Tensor]]:
     """Inductor with the free axes dynamic from the start, so that batch sizes do not each compile anew.
 
-    ``fullgraph``: else torch would run eagerly after eight recompilations, and be measured as compiled.
+    ``fullgraph``: else torch would run eagerly after too many recompilations, and be measured as compiled. The limit of
+    eight is raised because every free axis of length one is a case of its own.
     """
     with warnings.catch_warnings():
         # torch 2.13's own Inductor defines a ScriptModule while it is imported
@@ -99,6 +100,7 @@ def _compiled(flat: GraphModule) -> Callable[..., Sequence[Tensor]]:
         import torch._inductor.compile_fx
         from torch._dynamo.exc import TorchDynamoException
     free = [_free_axes(node.meta["val"]) for node in flat.graph.find_nodes(op="placeholder")]
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     compiled = torch.compile(flat, fullgraph=True)
 
     def run(*inputs: Tensor) -> Sequence[Tensor]:

@@ -44,7 +44,7 @@ class TorchScript(Runtime):
                 buffer = io.BytesIO()  # torch 2.13 ends the whole process when a disk is full
                 torch.jit.save(scripted, buffer)
                 path.write_bytes(buffer.getbuffer())
-            except ExportError:
+            except (ExportError, OSError):
                 raise
             except Exception as error:  # a module's own code may raise anything
                 raise ExportError(f"torch.jit cannot trace the part: {cause(error)}") from error

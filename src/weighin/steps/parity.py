@@ -1,5 +1,6 @@
 """Parity: does an export answer as the original did, on the very inputs it was recorded with?"""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from weighin.core.family import Bound, Part
 from weighin.core.recording import Call
 
+WORST = sys.float_info.max  # stands for infinity, which JSON does not know
 ABSURD = 0.5  # a reduced precision that errs by more than half of the largest output computes something else
 
 
@@ -38,7 +40,7 @@ def parity(part: Part, bound: Bound, calls: Sequence[Call], exact: bool = True) 
         answers = bound(*call.inputs)
         wrong = _wrong_form(part, answers, call.outputs)
         if wrong:
-            return Parity(float("inf"), float("inf"), len(calls), False, wrong)
+            return Parity(WORST, WORST, len(calls), False, wrong)
         for name, answer, truth in zip(part.outputs, answers, call.outputs):
             worst[name] = [max(a, b) for a, b in zip(worst[name], _errors(answer, truth))]
     return _judge(part, worst, len(calls), exact)
@@ -60,7 +62,9 @@ def _judge(part: Part, worst: dict[str, list[float]], n: int, exact: bool) -> Pa
 def _relative(error: float, largest: float, differing: float) -> float:
     if differing:
         return differing
-    return error if error == 0 or error == float("inf") else error / largest if largest else float("inf")
+    if error in (0.0, WORST):
+        return error
+    return min(error / largest, WORST) if largest else WORST
 
 
 def _errors(answer: Tensor, truth: Tensor) -> tuple[float, float, float]:
@@ -72,7 +76,7 @@ def _errors(answer: Tensor, truth: Tensor) -> tuple[float, float, float]:
         return float(apart.max()), 0.0, float((apart != 0).double().mean())
     answer, truth = answer.double(), truth.double()
     same = (answer == truth) | (answer.isnan() & truth.isnan())  # equal infinities (masked scores) are no error
-    error = torch.where(same, 0.0, (answer - truth).abs()).nan_to_num(nan=float("inf"), posinf=float("inf"))
+    error = torch.where(same, 0.0, (answer - truth).abs()).nan_to_num(nan=WORST, posinf=WORST)
     largest = torch.where(truth.isfinite(), truth.abs(), 0.0)
     return float(error.max()), float(largest.max()), 0.0
 
