@@ -132,7 +132,10 @@ def write(program: ExportedProgram, path: Path) -> None:
         node.meta.pop("stack_trace", None)
         node.meta.pop("nn_module_stack", None)
     buffer = io.BytesIO()  # torch 2.13 ends the whole process when a disk is full
-    torch.export.save(program, buffer)
+    with warnings.catch_warnings():
+        # said of every weight in channels-last order, which torch 2.13 takes for a slice; right on a CPU, and parity is tested
+        warnings.filterwarnings("ignore", "No complete tensor found in the group", UserWarning)
+        torch.export.save(program, buffer)
     path.write_bytes(buffer.getbuffer())
 
 
