@@ -11,7 +11,7 @@ from weighin.core.errors import InputError
 from weighin.families.glyphs.glyph import Glyph
 from weighin.families.glyphs.labels import CLASS_OF_CODE, LABELS
 from weighin.families.glyphs.raster import SIDE
-from weighin.families.glyphs.rendering import advance_of, draw, open_face
+from weighin.families.glyphs.rendering import advance_of, draw, has_unicode, open_face
 from weighin.families.glyphs.shaping import COMPOSED, drawings, open_font
 
 SUFFIXES = frozenset((".ttf", ".otf", ".ttc", ".otc", ".pfb", ".pfa", ".cff", ".woff"))  # what FreeType opens here
@@ -67,8 +67,8 @@ def _names(path: Path, face: freetype.Face) -> list[str]:
 
 
 def _codes(face: freetype.Face) -> dict[int, tuple[int, ...]]:
-    """Glyph -> codepoints of the Unicode cmap; empty where the font has none."""
-    if face.charmap is None or face.charmap.encoding_name != "FT_ENCODING_UNICODE":
+    """Glyph -> codepoints of the Unicode cmap or, without one, of telling glyph names; empty where there is neither."""
+    if not has_unicode(face):
         return {}
     codes: dict[int, tuple[int, ...]] = {}
     for code, glyph in face.get_chars():

@@ -93,3 +93,9 @@ def advance_of(face: freetype.Face, glyph: int) -> int:
         return 0
     slot: Any = face._FT_Face.contents.glyph.contents  # type: ignore[union-attr]
     return int(slot.metrics.horiAdvance)
+
+
+def has_unicode(face: freetype.Face) -> bool:
+    """Whether FreeType found a Unicode cmap, or made one of glyph names."""
+    charmap = face._FT_Face.contents.charmap  # type: ignore[union-attr]
+    return bool(charmap) and face.charmap.encoding == ft.FT_ENCODING_UNICODE

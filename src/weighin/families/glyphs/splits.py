@@ -137,7 +137,7 @@ def _copies(bits: np.ndarray, rows: np.ndarray, group: np.ndarray, among: np.nda
         near[script][twice[:, 0], twice[:, 1]] += 1
         pairs.append(found)
     share = np.where(shared >= LEAST_SHARED, near / np.maximum(shared, 1), 0)
-    copied = (share >= TWINS).any(2)[_SCRIPT[rows["label"]].astype(int), group]
+    copied = (share >= TWINS).max(2)[_SCRIPT[rows["label"]].astype(int), group]
     row, other = np.concatenate(pairs or [np.zeros((0, 2), np.int64)]).T
     cousin = share[_SCRIPT[rows["label"][row]].astype(int), group[row], other] >= COUSINS
     copied[row[cousin]] = True

@@ -10,7 +10,7 @@ from weighin.families.glyphs.glyph import Glyph
 from weighin.families.glyphs.labels import CLASS_OF_CODE, LABELS, form_of
 from weighin.families.glyphs.raster import SIDE, Box
 
-FAMILIES = {"train": range(14), "validation": range(14, 17), "test": range(17, 21)}
+FAMILIES = {"train": range(10), "validation": range(10, 13), "test": range(13, 16)}
 WEIGHTS = (0.75, 1.0, 1.3)  # times the family's stroke width
 PIXELS_AN_EM = 110
 CELL = 0.09  # em, a step of the grid that the strokes are written on
@@ -39,6 +39,8 @@ _STROKES = {
     "\u0648": "o46 58 66 54;~65 52 20 00", "\u0661": "~17 36 30", "\u06f1": "~17 36 30",
 }  # fmt: skip
 
+_FIRST = {strokes: ord(character) for character, strokes in reversed(_STROKES.items())}  # strokes -> their first character
+
 
 @lru_cache(maxsize=3)
 def synthetic(split: Split) -> tuple[Example[Glyph, str], ...]:
@@ -57,7 +59,7 @@ def _example(family: int, weight: int, character: str) -> Example[Glyph, str]:
     slant, aspect, height = style.uniform(-0.12, 0.28), style.uniform(0.65, 1.25), style.uniform(0.85, 1.15)
     rounding, serif = style.uniform(0.12, 0.33), style.choice([0.0, 0.0, 0.9])
     # The hand's freedom, the same in every weight; characters of the same strokes are drawn as one.
-    own = np.random.default_rng((family, min(ord(other) for other in _STROKES if _STROKES[other] == _STROKES[character])))
+    own = np.random.default_rng((family, _FIRST[_STROKES[character]]))
     side = int(9 * CELL * PIXELS_AN_EM * 1.25) + 2 * MARGIN
     picture = Image.new("L", (side, side))
     pen = ImageDraw.Draw(picture)
@@ -79,7 +81,7 @@ def _points(stroke: str, own: np.random.Generator, rounding: float) -> np.ndarra
     points += own.normal(0, 0.18, points.shape)
     if stroke[0] == "o":
         points = np.concatenate((points, points[:1]))
-    for _ in range(3 if stroke[0] in "~o" else 0):
+    for _ in range(2 if stroke[0] in "~o" else 0):
         before, after = points[:-1], points[1:]
         cut = np.stack((before + rounding * (after - before), after - rounding * (after - before)), axis=1).reshape(-1, 2)
         points = np.concatenate((cut, cut[:1])) if stroke[0] == "o" else np.concatenate((points[:1], cut, points[-1:]))

@@ -10,7 +10,7 @@ SLANT, ROTATION = 0.22, 0.09  # widest, as tangent and in radians
 STRETCH = 0.16  # spread of the logarithm of width against height
 WAVE = 2.0  # pixels, widest
 SHRUNK, SHIFTED = 0.25, 3.0  # share of rasters that miss the tight frame a little, and by how many pixels at most
-_FINE = 7  # bits of a coordinate below a pixel: coordinates fit 16 bits, which is what makes this fast
+_FINE = 6  # bits of a coordinate below a pixel: coordinates fit 16 bits, which is what makes this fast
 _BLOCK = 32  # rasters gathered at a time: what they need stays in a core's cache
 _LEADING = np.array([8 - byte.bit_length() for byte in range(256)])  # zeros before the first bit of a byte
 _TRAILING = np.array([(byte & -byte).bit_length() - 1 if byte else 8 for byte in range(256)])  # and after the last
@@ -79,7 +79,7 @@ def _sum(down: np.ndarray, across: np.ndarray) -> Tensor:
 
 
 def _fine(coordinates: np.ndarray) -> Tensor:
-    """Coordinates in 1/128 pixel; half the range of 16 bits, so that two may be added."""
+    """Coordinates in 1/64 pixel, up to 250 pixels away: half the range of 16 bits, so that two may be added."""
     return torch.from_numpy(np.clip(np.round(coordinates * 2**_FINE), -16000, 16000).astype(np.int16))
 
 
