@@ -9,7 +9,7 @@ from markupsafe import Markup
 from weighin.steps.report.figures import number
 
 WIDTH, HEIGHT = 320, 200
-LEFT, RIGHT, TOP, BOTTOM = 40, 8, 10, 30
+LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 30
 POINTS = 240  # a curve has no more: the page must stay small
 
 

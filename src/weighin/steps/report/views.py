@@ -143,10 +143,13 @@ def _seen_from(pair: Pair, label: str) -> Pair:
 
 
 def choice_first(report: Report, table: str) -> list[tuple[str, Any]]:
-    """Entries of ``details[table]`` by label, the choice's first."""
+    """Entries of ``details[table]`` by label: the choice's first, then those of the same weights."""
     pick = default_pick(report)
-    label = f"{pick.choice.variant} @ {pick.choice.runtime}" if pick and pick.choice else ""
-    return sorted((report.details.get(table) or {}).items(), key=lambda entry: entry[0] != label)
+    variant, label = (
+        (pick.choice.variant, f"{pick.choice.variant} @ {pick.choice.runtime}") if pick and pick.choice else ("", "")
+    )
+    found = (report.details.get(table) or {}).items()
+    return sorted(found, key=lambda entry: (entry[0] != label, entry[0].rpartition(" @ ")[0] != variant))
 
 
 def common_count(report: Report, key: str) -> int | None:

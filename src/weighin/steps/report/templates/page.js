@@ -42,7 +42,8 @@ function dialFor(name) {
   const row = document.createElement("div"), words = `${names.get(name).title}, ${opOf(name) === "<=" ? "at most" : "at least"}`;
   row.className = "dial";
   row.innerHTML = `<label for="at-${name}">${escapeText(names.get(name).title)} <small>${escapeText(names.get(name).unit)}</small></label>
-    <span class="op" aria-hidden="true">${opOf(name) === "<=" ? "≤" : "≥"}</span><input type="number" id="at-${name}" step="any" placeholder="any" aria-label="${escapeText(words)}">
+    <span class="op" aria-hidden="true">${opOf(name) === "<=" ? "≤" : "≥"}</span>
+    <input type="number" id="at-${name}" step="any" placeholder="any" aria-label="${escapeText(words)}">
     <input type="range" id="slide-${name}" min="0" max="200" aria-label="${escapeText(words)}, slider"><output for="at-${name}"></output>`;
   const [box, slider] = row.querySelectorAll("input");
   box.addEventListener("input", () => { setLimit(name, box.value === "" || !Number.isFinite(box.valueAsNumber) ? null : box.valueAsNumber); update(box); });
@@ -127,10 +128,8 @@ function standing(result, candidate) {
 }
 
 function showTable(result) {
-  const rows = new Map([...document.querySelectorAll("table.main tbody tr")].map((row) => [row.dataset.label, row]));
-  for (const candidate of data.candidates) {
-    const row = rows.get(candidate.label), cell = row?.querySelector("td.stands"), [kind, words, order] = standing(result, candidate);
-    if (!cell) continue;
+  for (const row of document.querySelectorAll("table.main tbody tr")) {
+    const candidate = data.candidates[row.dataset.row], cell = row.querySelector("td.stands"), [kind, words, order] = standing(result, candidate);
     row.classList.remove("choice", "runner", "fits", "out");
     row.classList.add(kind);
     const missed = result.excluded.find((e) => e.candidate === candidate)?.missed ?? [];
@@ -165,25 +164,46 @@ function sortBy(th) {
 // ---- plot
 
 const SAYS = "Point at a mark, or tab to it, for its figures.";
+const variantNames = [...new Set(data.candidates.map((c) => c.variant))];
+
+// shares: whether the shares of draws were made for these two axes
+function pointFor(candidate, result, x, y, shares) {
+  const [standsAs] = standing(result, candidate), share = shares ? data.front[candidate.label] ?? null : null;
+  const imported = candidate.status === "imported";
+  const often = share === null ? "" : `, on the front in ${percentOf(share)} of draws`;
+  const figures = `${x.title} ${textOf(candidate, x.key)} ${x.unit}, ${y.title} ${textOf(candidate, y.key)} ${y.unit}`;
+  return {
+    x: candidate.measured[x.key], y: candidate.measured[y.key], shape: variantNames.indexOf(candidate.variant), standing: standsAs, share,
+    text: (standsAs === "choice" ? candidate.label : candidate.runtime) + (imported ? " (imported)" : "") + (share >= 0.05 ? ` ${percentOf(share)}` : ""),
+    says: `${candidate.label}: ${figures}${often}${imported ? ", imported" : ""}.`,
+    weight: (standsAs === "choice" ? 9 : standsAs === "runner" ? 3 : 0) + (share ?? 0),
+    counts: candidate.status === "ok",
+  };
+}
+
+function legendWords(shares, missing) {
+  const shape = (i) => `<svg viewBox="-8 -8 16 16" width="14" height="14" aria-hidden="true"><path d="${SHAPES[i % SHAPES.length]}"/></svg>`;
+  const front = shares
+    ? "The fuller a mark, the larger the share of bootstrap draws in which it is on the front (in per cent beside it); the dashed line joins the points."
+    : "The dashed line is the front of the points; its shares are for other axes.";
+  const absent = missing ? ` ${missing} of ${data.candidates.length} candidates lack a figure and are not drawn.` : "";
+  return `<p class="legend">${variantNames.map((name, i) => `<span>${shape(i)} ${escapeText(name)}</span>`).join(" ")}</p>
+    <p>Bars are 95 % intervals; hollow marks do not fit. ${front}${absent}</p><p id="says">${SAYS}</p>`;
+}
 
 function showPlot(result) {
-  const [xName, yName] = [byId("x").value, byId("y").value].map((key) => names.get(key));
-  const shares = data.front_axes.length === 2 && data.front_axes.includes(xName.key) && data.front_axes.includes(yName.key);
-  const shapes = [...new Set(data.candidates.map((c) => c.variant))];
-  const points = data.candidates.filter((c) => c.measured[xName.key] && c.measured[yName.key]).map((c) => {
-    const [kind] = standing(result, c), share = shares ? data.front[c.label] ?? null : null;
-    const says = `${c.label}: ${xName.title} ${textOf(c, xName.key)} ${xName.unit}, ${yName.title} ${textOf(c, yName.key)}${share === null ? "" : `, on the front in ${percentOf(share)} of draws`}${c.status === "imported" ? ", imported" : ""}.`;
-    const text = (kind === "choice" ? c.label : c.runtime) + (c.status === "imported" ? " (imported)" : "") + (share !== null && share >= 0.05 ? ` ${percentOf(share)}` : "");
-    return { x: c.measured[xName.key], y: c.measured[yName.key], shape: shapes.indexOf(c.variant), standing: kind, share, text, says, counts: c.status === "ok", weight: (kind === "choice" ? 9 : kind === "runner" ? 3 : 0) + (share ?? 0) };
-  });
+  const [x, y] = [byId("x").value, byId("y").value].map((key) => names.get(key)), host = byId("plot");
+  const shares = [x.key, y.key].every((key) => data.front_axes.includes(key));
+  const drawn = data.candidates.filter((c) => c.measured[x.key] && c.measured[y.key]);
   const axis = (name) => ({ title: head(name), better: name.better, bound: limitOn(name.key)?.bound ?? null, op: opOf(name.key) });
-  const width = Math.max(300, byId("plot").clientWidth), height = Math.round(Math.min(460, Math.max(300, width * 0.66)));
-  byId("plot").innerHTML = points.length ? drawPlot(points, axis(xName), axis(yName), width, height) : `<p class="none">No candidate has both: not measured</p>`;
-  const used = shapes.map((variant, i) => `<span><svg viewBox="-8 -8 16 16" width="14" height="14" aria-hidden="true"><path d="${SHAPES[i % SHAPES.length]}"/></svg> ${escapeText(variant)}</span>`).join(" ");
-  const missing = data.candidates.length - points.length;
-  byId("plot-note").innerHTML = `<p class="legend">${used}</p><p>Bars are 95 % intervals; hollow marks do not fit. ${shares ? "The fuller a mark, the larger the share of bootstrap draws in which it is on the front (in per cent beside it); the dashed line joins the points." : "The dashed line is the front of the points; its shares are for other axes."}${missing ? ` ${missing} of ${data.candidates.length} candidates lack a figure and are not drawn.` : ""}</p><p id="says">${SAYS}</p>`;
-  for (const mark of byId("plot").querySelectorAll(".mark")) {
-    for (const [event, text] of [["pointerenter", mark.dataset.says], ["focus", mark.dataset.says], ["pointerleave", SAYS], ["blur", SAYS]]) mark.addEventListener(event, () => { byId("says").textContent = text; });
+  const width = Math.max(300, host.clientWidth), height = Math.round(Math.min(460, Math.max(300, width * 0.66)));
+  host.innerHTML = drawn.length
+    ? drawPlot(drawn.map((c) => pointFor(c, result, x, y, shares)), axis(x), axis(y), width, height)
+    : `<p class="none">No candidate has both: not measured</p>`;
+  byId("plot-note").innerHTML = legendWords(shares, data.candidates.length - drawn.length);
+  for (const mark of host.querySelectorAll(".mark")) {
+    for (const event of ["pointerenter", "focus"]) mark.addEventListener(event, () => { byId("says").textContent = mark.dataset.says; });
+    for (const event of ["pointerleave", "blur"]) mark.addEventListener(event, () => { byId("says").textContent = SAYS; });
   }
 }
 
@@ -208,6 +228,7 @@ function fillSelect(id, keys, chosen) {
 }
 
 function start() {
+  document.body.classList.add("script");
   const able = data.names.filter((name) => name.better).map((name) => name.key);
   const across = [...ACROSS.filter((name) => able.includes(name)), ...able.filter((name) => !ACROSS.includes(name) && !data.scores.includes(name))];
   const up = data.scores.filter((name) => names.has(name));

@@ -3,6 +3,8 @@
 const SHAPES = [
   "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z", "M-4.5 -4.5H4.5V4.5H-4.5Z", "M0 -5.8L5.4 4.2H-5.4Z", "M0 -6.2L6.2 0L0 6.2L-6.2 0Z",
   "M0 5.8L5.4 -4.2H-5.4Z", "M-1.9 -5.5H1.9V-1.9H5.5V1.9H1.9V5.5H-1.9V1.9H-5.5V-1.9H-1.9Z", "M-5.5 -3.2L0 -6.2L5.5 -3.2V3.2L0 6.2L-5.5 3.2Z",
+  "M-5.5 -3L-3 -5.5L0 -2.5L3 -5.5L5.5 -3L2.5 0L5.5 3L3 5.5L0 2.5L-3 5.5L-5.5 3L-2.5 0Z", "M0 -6.8L1.7 -2.2H6.5L2.7 .8L4 5.6L0 2.8L-4 5.6L-2.7 .8L-6.5 -2.2H-1.7Z",
+  "M-5 -5.5H5L1.5 0L5 5.5H-5L-1.5 0Z",
 ];
 const escapeText = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(1).replace("e+", "e") : String(+value.toPrecision(3)));
@@ -70,8 +72,17 @@ function placeLabels(points, width, height, left) {
 function limitShade(axis, scale, size, across) {
   if (axis.bound === null || axis.bound < scale.low || axis.bound > scale.high) return "";
   const at = scale.at(axis.bound), above = axis.op === "<=";
-  if (across) return `<rect class="shade" x="${above ? at : size.left}" y="${size.top}" width="${above ? size.right - at : at - size.left}" height="${size.bottom - size.top}"/><path class="bound" d="M${at} ${size.top}V${size.bottom}"/>`;
-  return `<rect class="shade" x="${size.left}" y="${above ? size.top : at}" width="${size.right - size.left}" height="${above ? at - size.top : size.bottom - at}"/><path class="bound" d="M${size.left} ${at}H${size.right}"/>`;
+  const [left, right] = across ? (above ? [at, size.right] : [size.left, at]) : [size.left, size.right];
+  const [top, bottom] = across ? [size.top, size.bottom] : above ? [size.top, at] : [at, size.bottom];
+  const line = across ? `M${at} ${size.top}V${size.bottom}` : `M${size.left} ${at}H${size.right}`;
+  return `<rect class="shade" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"/><path class="bound" d="${line}"/>`;
+}
+
+function gridFor(sx, sy, size) {
+  const line = (path, x, y, anchor, value) => `<path class="grid" d="${path}"/><text class="tick" x="${x}" y="${y}" text-anchor="${anchor}">${short(value)}</text>`;
+  const rows = sy.ticks.map((t) => line(`M${size.left} ${sy.at(t)}H${size.right}`, size.left - 8, sy.at(t) + 4, "end", t));
+  const columns = sx.ticks.map((t) => line(`M${sx.at(t)} ${size.top}V${size.bottom}`, sx.at(t), size.bottom + 18, "middle", t));
+  return [...rows, ...columns].join("");
 }
 
 function markFor(p, sx, sy) {
@@ -93,13 +104,13 @@ function drawPlot(points, x, y, width, height) {
   const sx = scaleFor(ends("x"), x.bound, size.left, size.right), sy = scaleFor(ends("y"), y.bound, size.bottom, size.top);
   for (const p of points) Object.assign(p, { px: sx.at(p.x.value), py: sy.at(p.y.value), labelAt: null });
   placeLabels(points, size.right, size.bottom, size.left);
-  const grid = sy.ticks.map((t) => `<path class="grid" d="M${size.left} ${sy.at(t)}H${size.right}"/><text class="tick" x="${size.left - 8}" y="${sy.at(t) + 4}" text-anchor="end">${short(t)}</text>`).join("")
-    + sx.ticks.map((t) => `<path class="grid" d="M${sx.at(t)} ${size.top}V${size.bottom}"/><text class="tick" x="${sx.at(t)}" y="${size.bottom + 18}" text-anchor="middle">${short(t)}</text>`).join("");
   const order = { out: 0, fits: 1, runner: 2, choice: 3 };
   const marks = [...points].sort((a, b) => order[a.standing] - order[b.standing]).map((p) => markFor(p, sx, sy)).join("");
-  return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="group" aria-label="${escapeText(y.title)} against ${escapeText(x.title)}">
-    ${grid}${limitShade(x, sx, size, true)}${limitShade(y, sy, size, false)}
+  const direction = (axis) => `${escapeText(axis.title)} ${axis.better === "higher" ? "higher is better →" : "← lower is better"}`;
+  const label = `${escapeText(y.title)} against ${escapeText(x.title)}`;
+  return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="group" aria-label="${label}">
+    ${gridFor(sx, sy, size)}${limitShade(x, sx, size, true)}${limitShade(y, sy, size, false)}
     <path class="frontier" d="${frontPath(points.filter((p) => p.counts), x, y, sx, sy)}"/>${marks}
-    <text class="axis" x="${size.right}" y="${height - 6}" text-anchor="end">${escapeText(x.title)} ${x.better === "higher" ? "higher is better →" : "← lower is better"}</text>
-    <text class="axis" transform="translate(13 ${size.top}) rotate(-90)" text-anchor="end">${escapeText(y.title)} ${y.better === "higher" ? "higher is better →" : "← lower is better"}</text></svg>`;
+    <text class="axis" x="${size.right}" y="${height - 6}" text-anchor="end">${direction(x)}</text>
+    <text class="axis" transform="translate(13 ${size.top}) rotate(-90)" text-anchor="end">${direction(y)}</text></svg>`;
 }
