@@ -83,14 +83,16 @@ def errors(groups: int, size: int) -> Population:
     return Population(f"character errors, {where(groups, size)}", CER, 0.05, draw)
 
 
-def absolute(groups: int, size: int) -> Population:
-    """Absolute errors: gamma within a group, groups of different scale."""
+def absolute(groups: int, size: int, rate: float = 1.0) -> Population:
+    """Absolute errors: gamma within a group, groups of different scale; all but a share ``rate`` of examples have none."""
 
     def draw(rng: Rng) -> Drawn:
         of = sizes(rng, groups, size)
-        return Tally.of(rng.gamma(1.5, 1 / 1.5, len(of)) * rng.lognormal(-0.045, 0.3, groups)[of]), of
+        errors = rng.gamma(1.5, 1 / 1.5, len(of)) * rng.lognormal(-0.045, 0.3, groups)[of]
+        return Tally.of(errors if rate == 1 else errors * (rng.random(len(of)) < rate)), of
 
-    return Population(f"absolute error, {where(groups, size)}", MAE, 1.0, draw)
+    often = "" if rate == 1 else f" in {100 * rate:g} % of examples"
+    return Population(f"absolute error{often}, {where(groups, size)}", MAE, rate, draw)
 
 
 def squared(groups: int, size: int) -> Population:
@@ -136,6 +138,7 @@ RARE = (
     share(20, 30, 0.99, 0.2),
     share(4, 30, 0.9, 0.1),
 )
+RARE_ERRORS = (absolute(120, 5, 0.003), absolute(120, 5, 0.01), absolute(600, 1, 0.005), absolute(40, 20, 0.01))
 
 
 def bootstraps(tally: Tally, score: Score, groups: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -246,12 +249,13 @@ def study(simulations: int, seed: int) -> dict[str, Any]:
         + [family_of_six(200, next(made))],
         "percentiles": [percentile(q, n, simulations, next(made)) for q in (0.5, 0.9, 0.99) for n in (least_n(q), 1000)]
         + [rounds(n, simulations, next(made)) for n in (6, 15, 40)],
+        "rare_errors": [coverage(p, simulations, next(made)) for p in RARE_ERRORS],
     }
 
 
 def show(found: dict[str, Any]) -> None:
     """The rows as lines."""
-    for part in ("intervals", "rare"):
+    for part in ("intervals", "rare", "rare_errors"):
         print(f"{part}: coverage of 95 % intervals, in per cent")
         print(f"  {'':48} weighin (misses below, above)   BCa  percentile")
         for row in found[part]:

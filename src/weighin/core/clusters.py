@@ -17,6 +17,7 @@ from weighin.core.family import Score, Tally, ratio
 FEWEST_GROUPS = 3  # fewer support no interval at all
 FEWEST_FOR_BOOTSTRAP = 8  # fewer make the studentised bootstrap explode; the jackknife stands alone
 MOST_GROUPS = 2000  # more are pooled at random: as good an interval, at a bounded cost
+NO_SPREAD = 0.02  # a draw with an error below this share of the sample's is one of groups alike: only rounding divides it
 Scale = Literal["plain", "log", "logit"]
 
 
@@ -160,7 +161,7 @@ def _studentised(
     square = counts @ parts**2 - 2 * mean * (counts @ (parts * weight)) + mean**2 * (counts @ weight**2)
     error = np.sqrt(np.maximum(square, 0)) / drawn_weight  # [draws]
     plain = float(np.sqrt((influences**2).sum()))
-    usable = np.isfinite(drawn) & (error > 1e-9 * plain)  # a draw of equal groups has no error and says nothing
+    usable = np.isfinite(drawn) & (error > NO_SPREAD * plain)  # a draw of equal groups says nothing
     if usable.sum() < len(drawn) / 2:
         return value, value
     lower, upper = np.quantile((drawn[usable] - value) / error[usable], [0.5 - confidence / 2, 0.5 + confidence / 2])

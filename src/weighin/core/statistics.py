@@ -24,6 +24,7 @@ from weighin.core.family import Score, Tally
 from weighin.core.paired import Difference, all_pairs, detectable, holm, mcnemar, more_needed, paired, sign_flip
 from weighin.core.pareto import front, spread
 from weighin.core.percentiles import least_n, percentile_interval, ratio_interval
+from weighin.core.rare import rare, rare_bounds
 from weighin.core.shares import as_hits, few, share_bounds
 
 __all__ = [
@@ -53,6 +54,7 @@ def interval(
 
     Shares of right and wrong get Clopper and Pearson's interval where every group is one example or fewer than
     10 are right, or wrong: it is neither empty nor of zero width at 0 % and 100 % (:mod:`weighin.core.shares`).
+    Where all but a few groups are without error, the gamma interval of rare errors (:mod:`weighin.core.rare`).
     Everything else gets the studentised cluster bootstrap (:func:`weighin.core.clusters.bounds`).
     Raises DataError for values or weights that are no number; the value is NaN where no example has weight.
     """
@@ -67,6 +69,11 @@ def interval(
     if hits is not None and (sums.largest == 1 or few(hits)):
         low, high, effect = share_bounds(hits, np.asarray(groups)[np.asarray(tally.weight) > 0], confidence, seed)
         how = f"Clopper-Pearson, {sums.named} groups, design effect {effect:.2g}"
+        return Interval(value, low, high, sums.n, how)
+    found = rare(score, sums)
+    if found:
+        low, high = rare_bounds(score, found, confidence)
+        how = f"gamma, all but {len(found.sizes)} of {found.groups} groups at {found.end}, design effect {found.effect:.2g}"
         return Interval(value, low, high, sums.n, how)
     return _general(value, score, sums, draws, seed, confidence)
 
