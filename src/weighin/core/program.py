@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
 from weighin.core.errors import ExportError, RunError
 from weighin.core.family import Part
@@ -87,9 +87,16 @@ def trace(part: Part, tape: Sequence[Inputs]) -> ExportedProgram:
             program = torch.export.export(module, inputs, dynamic_shapes=(shapes,))
     except Exception as error:  # a module's own code may raise anything
         raise ExportError(f"torch.export cannot trace the part: {_explained(error, part)}") from error
-    if program.graph_signature.buffers_to_mutate or program.graph_signature.user_inputs_to_mutate:
-        raise ExportError("The part changes its buffers or inputs", "A part is a pure function of its inputs")
+    if any(_mutates(node) for node in program.graph.nodes):
+        raise ExportError("The part changes its buffers or inputs in place", "A part is a pure function of its inputs")
     return program
+
+
+def _mutates(node: Node) -> bool:
+    """Whether the node is an in-place operator on a weight, buffer or input itself."""
+    first = node.args[0] if node.args else None
+    mutable = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+    return mutable and isinstance(first, Node) and first.op == "placeholder"
 
 
 def _explained(error: Exception, part: Part) -> str:

@@ -73,7 +73,8 @@ class Recorder:
 def eager(parts: Mapping[str, Part]) -> Mapping[str, Bound]:
     """The modules themselves as bound parts: float32 (or as they are), eval mode, no gradients, any device.
 
-    Inputs and outputs are on the CPU, as for every runtime. The modules stay in eval mode afterwards.
+    Inputs and outputs are on the CPU, as for every runtime. Outputs are inference tensors, so a predictor that changes
+    one in place must clone it first. The modules stay in eval mode afterwards.
     """
     return {name: _eager(part.module) for name, part in parts.items()}
 
