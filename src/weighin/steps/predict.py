@@ -13,8 +13,6 @@ from weighin.core.files import storing, write_bytes
 from weighin.core.run import Run
 from weighin.steps.predictors import eager_predictor, load_predictor
 
-CHUNK = 256
-
 Line = dict[str, Any]
 
 
@@ -60,7 +58,7 @@ def _lines(
     try:
         many = family.expand(path)
         named = many if many is not None else [("", family.read(_bytes(path)))]
-        answers = [a for i in range(0, len(named), CHUNK) for a in predictor([x for _, x in named[i : i + CHUNK]])]
+        answers = predictor([x for _, x in named])  # all at once: what one file holds may depend on each other
     except (InputError, DataError) as error:
         return [{"file": str(path), "error": str(error)}]
     pairs = [(name, answer) for (name, _), answer in zip(named, answers, strict=True)]

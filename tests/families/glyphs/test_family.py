@@ -104,8 +104,10 @@ def test_picture_can_be_read_back() -> None:
 
 
 def test_notes_give_the_ceiling() -> None:
-    notes = FAMILY.notes(FAMILY.examples("synthetic", "test"))
-    assert 0.9 < float(notes["ceiling_top1"]) < 1 and notes["families"] == 4
+    examples = FAMILY.examples("synthetic", "test")
+    notes = FAMILY.notes(examples)
+    assert 0.9 < float(notes["ceiling_top1"]) < 1  # some characters are drawn as one
+    assert notes["families"] == len({example.group for example in examples})
 
 
 def test_only_fonts_hold_many_glyphs(tmp_path: Path) -> None:
@@ -116,9 +118,9 @@ def test_only_fonts_hold_many_glyphs(tmp_path: Path) -> None:
 
 
 def test_context_changes_readings_of_font_glyphs_only(tmp_path: Path) -> None:
-    variant = FAMILY.variant("nano").but(predict__context=True)
+    variant = FAMILY.variant("nano")
     glyphs = [e.x for e in FAMILY.examples("synthetic", "test")[:40]]
-    plain, shared = predictor(FAMILY.variant("nano"), tmp_path), predictor(variant, tmp_path)
+    plain, shared = predictor(variant.but(predict__context=False), tmp_path), predictor(variant, tmp_path)
     assert [r.label for r in shared(glyphs)] == [r.label for r in plain(glyphs)]
     font = [FontGlyph(g.bits, g.box, font="one") for g in glyphs]
     assert len({r.label for r in shared(font)}) > len({r.label for r in plain(font)})

@@ -33,7 +33,7 @@ class Glyphs(Family[Glyph, str, Reading]):
     about = "which character is this outline: Arabic and Latin glyphs in 1,197 classes"
     scores = metrics.SCORES
     datas = source.KINDS
-    compared = ("tiny", "light", "full", "patch-tiny", "patch-light", "swift", "swift-distilled", "cascade")
+    compared = ("tiny", "light", "full", "patch-tiny", "patch-light", "swift", "swift-large", "cascade")
 
     def variants(self) -> Mapping[str, Glyphic]:
         """See ``variants.py``."""

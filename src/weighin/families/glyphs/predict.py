@@ -32,7 +32,7 @@ class GlyphPredict(Settings):
     precision: float | None = Field(
         default=None, description=f"abstain where validation was less often right; one of {PRECISIONS}"
     )
-    context: bool = Field(default=False, description="glyphs of one font share out the labels (font files only)")
+    context: bool = Field(default=True, description="glyphs of one font share out the labels (font files only)")
     combine: Literal["mean", "cascade"] = Field(
         default="mean", description="of a composite's members; cascade: first, then last"
     )

@@ -108,6 +108,12 @@ def _singles() -> tuple[Glyphic, ...]:
             "swift of ConvNeXt blocks",
             **{"model.trunk": "convnext", "model.stages": (16, 48, 96, 160), "model.blocks": (0, 2, 3, 2)},
         ),
+        SWIFT.but("swift-thin", "swift with fewer channels: two thirds of its work", **{"model.stages": (16, 32, 64, 128)}),
+        SWIFT.but(
+            "swift-large",
+            "swift with more channels: somewhat more work than tiny's",
+            **{"model.stages": (24, 48, 128, 224), "model.blocks": (0, 1, 2, 1), "model.hidden": 256, "model.drop_head": 0.2},
+        ),
         TINY.but(
             "transformer",
             "sixteen pooled patches and a CLS token through five layers",
@@ -131,7 +137,7 @@ def _taughts() -> tuple[Glyphic, ...]:
     return (
         _taught(LIGHT, "full"),
         _taught(TINY, "light-distilled"),
-        _taught(SWIFT, "patch-light"),
+        _taught(SWIFT, "swift-large"),
         TINY.but(
             "tiny-finetuned",
             "tiny trained on at a tenth of the rate",
@@ -141,12 +147,11 @@ def _taughts() -> tuple[Glyphic, ...]:
 
 
 def _uses() -> tuple[Glyphic, ...]:
-    cascade = SWIFT.but("cascade", "swift answers, patch-light where it is unsure", of=("swift", "patch-light"))
+    cascade = SWIFT.but("cascade", "swift answers, swift-large where it is unsure", of=("swift", "swift-large"))
     return (
         TINY.but("ensemble", "mean log-probability of tiny and swift", of=("tiny", "swift")),
         cascade.but(**{"predict.combine": "cascade"}),
         SWIFT.but("swift-abstain", "swift, silent where it would be right less than 99 times in 100", predict__precision=0.99),
-        SWIFT.but("swift-context", "swift; glyphs of one font share out the labels", predict__context=True),
     )
 
 
