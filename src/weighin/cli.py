@@ -187,6 +187,7 @@ def weigh(
 def compare(
     family: str,
     variant: Annotated[list[str] | None, typer.Option(help="A variant; repeatable (default: the family's choice).")] = None,
+    run: Annotated[list[str] | None, typer.Option(help="A trained run to weigh, alone or beside variants; repeatable.")] = None,
     runtime: Runtimes = None,
     data: Data = None,
     minutes: Annotated[float | None, typer.Option(help="Training minutes of each variant (recipe.minutes).")] = None,
@@ -208,7 +209,7 @@ def compare(
     settings = _settings(sets, recipe__minutes=minutes)
     plan = {"variants": variant or (), "runtimes": runtime or (), "data": data, "settings": settings, "examples": examples}
     plan |= {"rounds": rounds, "threads": threads, "best": best, "limits": limit or (), "engine": engine, "again": again or ()}
-    plan |= {"batches": batch} if batch else {}
+    plan |= {"given": run or ()} | ({"batches": batch} if batch else {})
     with console.progress() as say:
         report = weighin.compare(family, runs=runs, out=out, say=say, **plan)
     from weighin.steps.overview import overview

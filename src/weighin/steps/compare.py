@@ -10,7 +10,7 @@ from typing import Any
 from weighin.core import registry
 from weighin.core.config import Variant
 from weighin.core.engine import Job, Say, silent
-from weighin.core.errors import ConfigError
+from weighin.core.errors import ConfigError, RunError, unknown
 from weighin.core.family import Family
 from weighin.core.files import storing
 from weighin.core.result import Candidate, Report
@@ -18,8 +18,10 @@ from weighin.core.run import Run, runs_root
 from weighin.steps import report as document
 from weighin.steps.assemble import assemble
 from weighin.steps.candidate import Weighed
+from weighin.steps.limits import STANDARD, parse_limit, profile
+from weighin.steps.predictors import variant_of
 from weighin.steps.speed import BATCHES, ROUNDS
-from weighin.steps.weigh import weigh
+from weighin.steps.weigh import AGAIN, weigh
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Plan:
 
     family: str
     variants: Sequence[str] = ()
+    given: Sequence[str] = ()  # folders of runs that exist, weighed as they are; alone or beside variants
     runtimes: Sequence[str] = ()
     data: str | None = None  # of training and test; None: what each variant's recipe says
     settings: Mapping[str, Any] = field(default_factory=dict)  # dotted keys, for every variant that trains
@@ -38,6 +41,7 @@ class Plan:
     seed: int = 0
     best: str | None = None
     limits: Sequence[str] = ()
+    profile: str | None = None  # a named goal with limits, to which ``best`` and ``limits`` are added
     engine: str = "local"
     again: Sequence[str] = ()
 
@@ -51,11 +55,14 @@ def compare(
     """
     family, place = registry.family(plan.family), runs_root(root)
     lineup = lineup_of(family, plan)
-    names = list(plan.variants) or list(family.compared) or [name for name in lineup if name != "nano"]
+    given = given_of(family, plan)
+    names = list(plan.variants) or (() if given else list(family.compared) or [name for name in lineup if name != "nano"])
     chosen = [lineup[family.variant(name).name] for name in dict.fromkeys(names)]
-    data, runtimes = data_of(chosen, plan), runtimes_of(plan)  # before anything costs time
+    best, limits = asked_of(family, plan)  # mistakes are found before anything costs time
+    data, runtimes = data_of([*chosen, *(v for v, _ in given)], plan), runtimes_of(plan)
     runs, failures = _trained(family, chosen, lineup, plan, place, say)
-    pairs = [(variant, runs[variant.name], runtime) for variant in chosen if variant.name in runs for runtime in runtimes]
+    there = [(variant, runs[variant.name]) for variant in chosen if variant.name in runs] + given
+    pairs = [(variant, run, runtime) for variant, run in there for runtime in runtimes]
     broken = _exported(pairs, plan, say)
     weighed = [
         Weighed(family, v, run, runtime, data, plan.threads) for v, run, runtime in pairs if (v.name, runtime) not in broken
@@ -66,12 +73,40 @@ def compare(
     rows += [Candidate(variant=v, runtime=r, status="failed", reason=why) for (v, r), why in broken.items()]
     rows += [Candidate(variant=v, runtime="-", status="failed", reason=why) for v, why in failures.items()]
     say("report", 0.0, "")
-    report = assemble(family, data, weighed, rows, best=plan.best, limits=plan.limits)
+    report = assemble(family, data, weighed, rows, best=best, limits=limits)
     folder = Path(out or f"report-{family.name}")
     _collect(weighed, folder / "evidence")
     files = document.write(report, folder)
     say("report", 1.0, str(folder))
     return report, files
+
+
+def given_of(family: Family[Any, Any, Any], plan: Plan) -> list[tuple[Variant[Any, Any], Run]]:
+    """The plan's runs as variants; one whose name is taken gets the run's id behind it. Raises RunError."""
+    taken, found = set(plan.variants), []
+    for reference in plan.given:
+        run = Run.open(Path(reference))
+        if run.info.family != family.name or not run.trained:
+            what = f"of {run.info.family}" if run.trained else "not trained"
+            raise RunError(f"{reference} is {what}", f"A comparison of {family.name} takes trained runs of it")
+        variant = variant_of(family, run)
+        name = variant.name if variant.name not in taken else f"{variant.name}-{run.info.id}"
+        taken.add(name)
+        found.append((variant.model_copy(update={"name": name}), run))
+    return found
+
+
+def asked_of(family: Family[Any, Any, Any], plan: Plan) -> tuple[str | None, list[str]]:
+    """Goal (None: the primary score) and limits of profile and plan. Raises ConfigError for what nobody measures."""
+    for kind in plan.again:
+        if kind not in AGAIN:
+            raise unknown("kind of measurement to do again", kind, AGAIN)
+    names = {*STANDARD, *(score.name for score in family.scores)}
+    best, limits = profile(plan.profile) if plan.profile else (None, [])
+    if plan.best and plan.best not in names:
+        raise unknown(f"measurement of {family.name}", plan.best, names)
+    limits = [*limits, *(parse_limit(text, names) for text in plan.limits)]
+    return plan.best or best, [f"{limit.name}{limit.op}{limit.bound!r}" for limit in limits]
 
 
 def data_of(chosen: Sequence[Variant[Any, Any]], plan: Plan) -> str:
