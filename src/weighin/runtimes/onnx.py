@@ -22,6 +22,10 @@ _STATIC = ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool
 _STATIC += ["Relu", "Clip", "LeakyRelu", "Sigmoid", "ReduceMean", "Pad", "Squeeze", "Unsqueeze"]
 _LARGEST = 2_000_000_000  # bytes: a model in one file is a protobuf message, which ends at 2 GiB
 
+# Since 1.29 ONNX Runtime uploads telemetry from Linux, too, in a thread of the process being measured. The variable is read
+# when the library is loaded, wherever that is; who sets it otherwise gets what they ask for.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 class Onnx(Runtime):
     """``onnx``: torch.onnx from the exported program, one file. ``onnx:int8``: the same, quantised on the tape.
@@ -66,7 +70,8 @@ class Onnx(Runtime):
 
     def load(self, path: Path, threads: int) -> Bound:
         """Raises RunError when the file is damaged or ONNX Runtime knows no kernel for an operator in it."""
-        onnxruntime = _onnxruntime()
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -86,20 +91,8 @@ class Onnx(Runtime):
         return call
 
 
-def _onnxruntime() -> Any:
-    """ONNX Runtime without telemetry: since 1.29 it uploads from Linux, too, in a thread of the process being measured.
-
-    The variable is read when the library is loaded; who sets it otherwise gets what they ask for.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
 def _quantised(model: Any, part: Part, tape: Sequence[Inputs]) -> Any:
     """The model with int8 weights. Raises ExportError when it holds nothing that can be quantised."""
-    _onnxruntime()
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -120,7 +120,12 @@ def _save_parts(parts: Mapping[str, Part], recorder: Recorder, executor: Runtime
         except Exception as error:  # a crash in somebody's runtime is a row of the report, not the end of a comparison
             raise ExportError(f"Part {name}: {type(error).__name__}: {cause(error)}") from error
         note["parts"][name] = path.name
-        note["parity"][name] = {"max_abs": seen.max_abs, "max_rel": seen.max_rel, "n": seen.n, "passed": seen.passed}
+        note["parity"][name] = {
+            "max_abs": seen.max_abs,
+            "max_rel": seen.max_rel,
+            "n": seen.n,
+            "passed": seen.passed,
+        }
         if not seen.passed:
             raise ExportError(f"Part {name} does not agree with the original over {seen.n} calls: {seen.reason}")
 
