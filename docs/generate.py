@@ -123,6 +123,39 @@ def measured() -> str:
     return "\n".join(blocks) or "No comparison is committed yet.\n"
 
 
+def glyphs_quality() -> str:
+    """Glyph variants: accuracy on held-out font families, in full precision and in int8."""
+    report = _report("glyphs")
+    if report is None:
+        return "Not measured yet.\n"
+    names = ["top1", "top1_merged", "top5_merged", "macro", "ece", "coverage_at_99", "train_cpu_minutes"]
+    rows = [
+        [f"{c['variant']} @ {c['runtime']}", *(_cell(c, n) for n in names)]
+        for c in report["candidates"]
+        if c["runtime"] in ("torch", "onnx:int8", "openvino:int8")
+    ]
+    facts = "; ".join(f"{k}: {v:.4g}" if isinstance(v, float) else f"{k}: {v}" for k, v in report["notes"].items())
+    return table(["variant @ runtime", *(f"`{n}`" for n in names)], rows) + f"\nTest set: {facts}.\n"
+
+
+def glyphs_speed() -> str:
+    """Glyphs a CPU-second, from benchmarks/glyphs_speed.py."""
+    path = EVIDENCE / "glyphs" / "speed.json"
+    if not path.exists():
+        return "Not measured yet.\n"
+    made = json.loads(path.read_text(encoding="utf-8"))
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for line in made["lines"]:
+        variant, what, runtime, batch = line["name"].split()
+        ratio = f" ({line['ratio']:.1f}x)" if "ratio" in line else ""
+        cells.setdefault((variant, runtime), {})[f"{what} {batch}"] = f"{line['glyphs_per_cpu_s']:,.0f}{ratio}"
+    heads = ["net 1", "net 256", "chain 256", "original 1"]
+    rows = [[f"{v} @ {r}", *(found.get(h, "") for h in heads)] for (v, r), found in cells.items()]
+    about = f"Glyphs a CPU-second (`{made['command']}`, {made['hardware']['cpu']}). In brackets: nets against the same net in "
+    about += "torch eager, chains (raster to label) against the original's chain rebuilt.\n\n"
+    return about + table(["variant @ runtime", *heads], rows)
+
+
 def example() -> str:
     """docs/example.py and what it printed when `make docs` last ran it with --run."""
     code = (ROOT / "docs" / "example.py").read_text(encoding="utf-8")
@@ -131,7 +164,7 @@ def example() -> str:
     return f"```python\n{code}```\n\n```text\n{said}```\n"
 
 
-PARTS = (families, variants, runtimes, recipe, commands, measured, example)
+PARTS = (families, variants, runtimes, recipe, commands, measured, example, glyphs_quality, glyphs_speed)
 MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in PARTS}
 
 
