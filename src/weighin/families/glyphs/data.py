@@ -24,6 +24,7 @@ from weighin.families.glyphs.worker import raster_keys
 
 log = logging.getLogger("weighin.glyphs")
 DRAWING = 2  # raised when drawing, labels or splits change, so that old caches are not read
+STROKES = 2  # raised when the synthetic families change
 KINDS = {
     "synthetic": "letters of made-up families of strokes; needs no font",
     "fonts": "all fonts of the system; fonts:DIR and fonts:FILE take others",
@@ -95,7 +96,7 @@ def fingerprint(data: str) -> str:
     """A hash of what ``data`` names: paths and sizes of the files, and the version of the drawing."""
     kind = _kind(data)
     if kind == "synthetic":
-        return hash_json(["synthetic", DRAWING])[:16]
+        return hash_json(["synthetic", STROKES])[:16]
     files = font_files(data) if kind == "fonts" else image_files(_folder(data))
     return hash_json([kind, DRAWING, SALT, [(str(path), path.stat().st_size) for path in files]])[:16]
 
