@@ -81,8 +81,6 @@ def made(tmp_path_factory):
 @pytest.fixture
 def candidates(points, made, tmp_path):
     """The two, on copies of their runs."""
-    import shutil
-
     copies = {
         name: Run.open(shutil.copytree(run.path, tmp_path / "runs" / "points" / run.path.name)) for name, run in made.items()
     }
@@ -222,10 +220,11 @@ def test_no_test_examples(points, candidates, monkeypatch):
 
 def test_a_score_that_is_undefined_is_not_measured(points, candidates, monkeypatch):
     score = type(points).score
-    nothing = lambda self, predicted, examples: {
-        **score(self, predicted, examples),
-        "distance": Tally.of([0.0] * len(examples), [0.0] * len(examples)),
-    }  # noqa: E501, E731
+
+    def nothing(self, predicted, examples):
+        zeros = [0.0] * len(examples)
+        return {**score(self, predicted, examples), "distance": Tally.of(zeros, zeros)}
+
     monkeypatch.setattr(type(points), "score", nothing)
     first = weigh(candidates[:1], rounds=0)
     assert first[0].status == "ok"

@@ -13,6 +13,9 @@ from weighin.core.files import storing, write_bytes
 from weighin.core.run import Run
 from weighin.steps.predictors import eager_predictor, load_predictor
 
+ANSWERS = {"answer", "error", "written"}  # every line has one of them
+BEGIN = b'{"file": "'
+
 Line = dict[str, Any]
 
 
@@ -93,6 +96,8 @@ def _finished(out: Path | None) -> set[str]:
         *whole, cut = out.read_bytes().split(b"\n")
         lines = [json.loads(line) for line in whole]
         files = [str(line["file"]) for line in lines]
+        if not all(ANSWERS & line.keys() for line in lines) or cut[: len(BEGIN)] != BEGIN[: len(cut)]:
+            raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         allowed = "It must be new, or hold answers of weighin predict (JSON lines)"
         raise ConfigError(f"--out {out} is something else", allowed, "Choose another file") from None
