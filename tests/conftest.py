@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+torch.set_num_threads(1)  # two threads on a busy machine wait for each other
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 os.environ["WEIGHIN_PLUGINS"] = str(Path(__file__).parent / "plugins")
 
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path, monkeypatch):
     monkeypatch.setenv("WEIGHIN_RUNS", str(tmp_path / "runs"))
-    torch.set_num_threads(1)
+
 
 
 @pytest.fixture(scope="session")

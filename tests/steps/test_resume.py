@@ -1,7 +1,6 @@
 """A run killed at any step and resumed ends with the very weights of one that was not."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,34 +8,11 @@ import sys
 import pytest
 import torch
 
+from killing import killed
 from weighin.core.errors import RunError
 from weighin.core.run import load_tensors
 from weighin.steps import loop, resume
 from weighin.steps.train import train
-
-KILLED = """
-import os, signal, torch
-torch.set_num_threads(1)
-from weighin.core import registry
-from weighin.steps import loop
-from weighin.steps.train import train
-
-before = loop.Loop.on_train_batch_end
-def after(self, *arguments):
-    before(self, *arguments)
-    if self.step == {step}:
-        os.kill(os.getpid(), signal.{signal})
-loop.Loop.on_train_batch_end = after
-family = registry.family("points")
-train(family, family.variant("nano").but(**{changes!r}), root={root!r})
-"""
-
-
-def killed(tmp_path, step, changes, how="SIGKILL"):
-    script = KILLED.format(step=step, signal=how, changes=changes, root=str(tmp_path))
-    return subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
-    )
 
 
 def weights(points, tmp_path, changes):
