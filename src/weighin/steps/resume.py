@@ -41,9 +41,21 @@ def restore(folder: Path, model: nn.Module, shadow: nn.Module | None, optimizer:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _below(tensors, "optimizer.").items():
         index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
+        state.setdefault(int(index), {})[key] = _laid_out(tensor, _parameters(optimizer)[int(index)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return counters(path)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """In the order that ``state_dict`` counts them."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """In the parameter's order in memory: a fused step walks both as they lie, and safetensors keeps one order only."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
 
 
 def counters(path: Path) -> dict[str, Any]:

@@ -140,6 +140,10 @@ class Glyphs(Family[Glyph, str, Reading]):
         """See ``checks.py``."""
         return checks.run(predict, examples)
 
+    def brief(self, y: Reading) -> str:
+        """The likeliest label."""
+        return y.label
+
     def picture(self, x: Glyph) -> bytes:
         """The tight raster, black on white."""
         buffer = io.BytesIO()
