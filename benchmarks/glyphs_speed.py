@@ -103,7 +103,11 @@ def summary(times: dict[str, np.ndarray]) -> list[dict[str, object]]:
         variant, what, _, batch = name.split()
         base = f"{variant} original eager 1" if what == "chain" else f"{variant} net eager {batch}"
         ratio = ratio_interval(times[base], seconds) if base in times and base != name else None
-        line: dict[str, object] = {"name": name, "glyphs_per_cpu_s": float(1 / np.median(seconds)), "against": base if ratio else None}
+        line: dict[str, object] = {
+            "name": name,
+            "glyphs_per_cpu_s": float(1 / np.median(seconds)),
+            "against": base if ratio else None,
+        }
         if ratio:
             line |= {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
         lines.append(line)

@@ -82,15 +82,17 @@ def compare(
 
 
 def given_of(family: Family[Any, Any, Any], plan: Plan) -> list[tuple[Variant[Any, Any], Run]]:
-    """The plan's runs as variants; one whose name is taken gets the run's id behind it. Raises RunError."""
+    """The plan's runs, ``FOLDER`` or ``NAME=FOLDER``, as variants; a name that is taken gets the run's id. Raises RunError."""
     taken, found = set(plan.variants), []
     for reference in plan.given:
-        run = Run.open(Path(reference))
+        wanted, _, folder = reference.rpartition("=")
+        run = Run.open(Path(folder))
         if run.info.family != family.name or not run.trained:
             what = f"of {run.info.family}" if run.trained else "not trained"
             raise RunError(f"{reference} is {what}", f"A comparison of {family.name} takes trained runs of it")
         variant = variant_of(family, run)
-        name = variant.name if variant.name not in taken else f"{variant.name}-{run.info.id}"
+        name = wanted or variant.name
+        name = name if name not in taken else f"{name}-{run.info.id}"
         taken.add(name)
         found.append((variant.model_copy(update={"name": name}), run))
     return found
