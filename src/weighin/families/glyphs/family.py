@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from weighin.core.config import Match
 from weighin.core.errors import RunError
 from weighin.core.family import Bound, Check, Example, Family, Json, Part, Predictor, Split, Tally, shifted
 from weighin.families.glyphs import augment, calibration, checks, codebook, inputs, metrics, predict, repair, variants
@@ -33,7 +34,9 @@ class Glyphs(Family[Glyph, str, Reading]):
     about = "which character is this outline: Arabic and Latin glyphs in 1,197 classes"
     scores = metrics.SCORES
     datas = source.KINDS
-    compared = ("tiny", "light", "full", "patch-tiny", "patch-light", "swift", "swift-large", "cascade")
+    match: Mapping[str, Match] = {"logits": Match(distance="kl", temperature=2.0)}
+    compared = ("tiny", "light", "patch-tiny", "swift", "swift-box")
+    peers = ("full", "tiny-phase1")  # the original's largest, and its whole chain with the network that names cells
 
     def variants(self) -> Mapping[str, Glyphic]:
         """See ``variants.py``."""
