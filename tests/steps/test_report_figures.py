@@ -29,7 +29,9 @@ def read(text: str) -> float:
         (1284.3, 1283.9, 1284.7, ("1,284.3", "1,283.9 to 1,284.7")),
         (-0.0123, -0.020, 0.001, ("−0.012", "−0.020 to 0.001")),
         (0.0004, -0.01, 0.01, ("0.000", "−0.010 to 0.010")),
-        (44848.12, 44840.0, 44850.0, ("44,848", "44,840 to 44,850")),
+        (44845.12, 44840.0, 44850.0, ("44,845", "44,840 to 44,850")),
+        (1.0, 0.9913, 1.0, ("1.000", "0.991 to 1.000")),
+        (71_200.0, 66_300.0, 150_000.0, ("71,000", "66,000 to 150,000")),
     ],
 )
 def test_digits_follow_the_interval(value, low, high, shown):
@@ -61,6 +63,7 @@ def test_a_number_without_interval_keeps_four_digits(value):
 def test_missing_is_said():
     assert figures.figure_of(None) == ("not measured", "", None, True)
     assert figures.figure_in({}).missing and figures.figure_in(None).missing
+    assert figures.figure_in({"value": 0.5, "n": 5})[:2] == ("0.5", "no interval")
     assert figures.figure_of(measurement("top1", 0.9, ("a", "b"), low=None, high=None)).interval == "no interval"
     assert figures.figure_of(measurement("size_mb", 0.9, ("a", "b"))).interval == ""
 

@@ -153,6 +153,15 @@ def test_each_detail_may_be_absent_alone(report, tmp_path):
         document.write(report.model_copy(update={"details": rest}), tmp_path / key)
 
 
+def test_a_model_without_mistakes_says_so(report, tmp_path):
+    none = {label: [] for label in report.details["worst"]}
+    paths = document.write(
+        report.model_copy(update={"details": {**report.details, "worst": none, "confusions": none}}), tmp_path
+    )
+    assert paths["html"].read_text().count("none were found") == 2 * len(none)
+    assert paths["md"].read_text().count("none were found") == len(none)
+
+
 def test_no_candidates_at_all(tmp_path):
     paths = document.write(bare().model_copy(update={"candidates": []}), tmp_path)
     assert "No candidates." in paths["html"].read_text() and "No candidates." in paths["md"].read_text()

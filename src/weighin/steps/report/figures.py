@@ -51,11 +51,13 @@ class Figure(NamedTuple):
     missing: bool = False
 
 
-def decimals(low: float, high: float) -> int:
-    """Decimal places a 95 % interval supports: two digits of its half-width where they start below 3, else one."""
-    half = (high - low) / 2
-    power = math.floor(math.log10(half))
-    return -power + (half / 10**power < 3)
+def decimals(value: float, low: float, high: float) -> int:
+    """Decimal places a 95 % interval supports: two digits of its shorter arm where they start below 3, else one."""
+    arm = min(high - value, value - low)
+    if arm < (high - low) / 20:  # as at 100 %, where an interval has one arm only
+        arm = (high - low) / 2
+    power = math.floor(math.log10(arm))
+    return -power + (arm / 10**power < 3)
 
 
 def number(value: float, places: int | None = None) -> str:
@@ -77,7 +79,7 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
         return Figure(ABSENT, missing=True)
     if low is None or high is None:
         return Figure(number(value), n=n)
-    places = decimals(low, high) if high > low else None
+    places = decimals(value, low, high) if high > low else None
     return Figure(number(value, places), f"{number(low, places)} to {number(high, places)}", n)
 
 
@@ -91,7 +93,8 @@ def figure_of(measured: Measurement | None) -> Figure:
 
 def figure_in(plain: Mapping[str, Any] | None) -> Figure:
     """A figure from an entry of ``Report.details``: ``{"value", "low", "high", "n"}``, or `not measured`."""
-    return figure(*((plain or {}).get(key) for key in ("value", "low", "high", "n")))
+    made = figure(*((plain or {}).get(key) for key in ("value", "low", "high", "n")))
+    return made if made.interval or made.missing else made._replace(interval=UNSURE)
 
 
 def name_of(report: Report, key: str) -> Name:

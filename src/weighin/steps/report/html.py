@@ -95,7 +95,7 @@ def _main_table(report: Report) -> dict[str, Any]:
         "counts": {name.key: views.common_count(report, name.key) for name in (*shown, *scores)},
         "stands": lambda candidate: words.stands(candidate, pick),
         "noise": words.noise_words(report),
-        "imported": _imported(report),
+        "imported": words.imported_words(report),
     }
 
 
@@ -120,6 +120,7 @@ def _rest(report: Report) -> dict[str, Any]:
     return {
         "training_columns": views.TRAINING,
         "curves": _curves(report),
+        "validated": any(row.get("validation") is not None for rows in _lines(report).values() for row in rows),
         "one_each": views.one_each(report),
         "profiles": words.profiles(report),
         "commands": views.commands(report),
@@ -146,13 +147,12 @@ def _keyfigures(report: Report, chosen: Candidate) -> list[tuple[figures.Name, f
     return [(figures.name_of(report, key), figures.figure_of(chosen.get(key))) for key in keys]
 
 
-def _imported(report: Report) -> list[str]:
-    rows = [c for c in report.candidates if c.status == "imported"]
-    return [f"{c.label}: imported, not measured here. {c.reason[:1].upper()}{c.reason[1:]}".rstrip(". ") + "." for c in rows]
+def _lines(report: Report) -> dict[str, list[dict[str, Any]]]:
+    return report.details.get("curves") or {}
 
 
 def _curves(report: Report) -> list[tuple[str, Markup, str]]:
-    found = [(variant, rows, curve(variant, rows)) for variant, rows in (report.details.get("curves") or {}).items()]
+    found = [(variant, rows, curve(variant, rows)) for variant, rows in _lines(report).items()]
     return [(variant, drawing, _last(rows)) for variant, rows, drawing in found if drawing is not None]
 
 
@@ -164,7 +164,7 @@ def _last(rows: list[dict[str, Any]]) -> str:
 
 
 def _short(value: float | None) -> str:
-    return figures.ABSENT if value is None else f"{value:.1e}".replace("-", "−")
+    return figures.ABSENT if value is None else f"{value:.1e}".replace("-", "−") if value else "0"
 
 
 def _exact(value: float | None) -> str:

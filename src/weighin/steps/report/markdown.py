@@ -91,7 +91,8 @@ def _quick_reference(report: Report) -> list[str]:
         [*row, shares[c.label] if c.measurements else "", safe(words.stands(c, pick)) if c.measurements else ""]
         for c, row in zip(report.candidates, _rows(report, names))
     ]
-    return ["## Quick reference", "", *table(["Candidate", *_heads(names), "On the front", "Stands"], rows)]
+    lines = ["## Quick reference", "", *table(["Candidate", *_heads(names), "On the front", "Stands"], rows)]
+    return lines + [line for said in words.imported_words(report) for line in ("", safe(said))]
 
 
 def _specification(report: Report) -> list[str]:
@@ -152,7 +153,11 @@ def _quality(report: Report) -> list[str]:
 def _confusions(report: Report) -> list[str]:
     lines = ["### Commonest wrong answers", "", "Truth → answer (count).", ""]
     for label, rows in views.choice_first(report, "confusions"):
-        said = ", ".join(f"{safe(row['truth'])} → {safe(row['answer'])} ({figures.number(row['count'])})" for row in rows[:8])
+        said = (
+            "none were found"
+            if not rows
+            else ", ".join(f"{safe(row['truth'])} → {safe(row['answer'])} ({figures.number(row['count'])})" for row in rows[:8])
+        )
         lines.append(f"- {safe(label)}: {said}")
     return lines if len(lines) > 4 else [*lines[:2], f"{ABSENT.capitalize()}."]
 

@@ -12,6 +12,7 @@ from weighin.steps.report.page_data import front_axes
 
 INK, SOFT, PALE, ACCENT = "#1b1d20", "#5b616b", "#e6e6e2", "#0a5aa8"
 WIDTH, HEIGHT = 620, 380  # of the plotted area, px
+Box = tuple[float, float, float, float]  # left, top, right, bottom, px
 CORNERS = (("left", 8, -9), ("right", -8, -9), ("left", 8, 9), ("right", -8, 9))
 
 
@@ -70,7 +71,7 @@ def _place(rows: list[dict[str, Any]], kind: str) -> None:
     """Gives each row a corner for its label, where it is least in the way of other labels and marks."""
     spans = {axis: (min(row[f"{axis}_low"] for row in rows), max(row[f"{axis}_high"] for row in rows)) for axis in "xy"}
     change = {"x": math.log if kind == "log" else float, "y": float}
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[Box] = []
     for row in rows:
         for axis, size in (("x", WIDTH), ("y", -HEIGHT)):
             low, high = (change[axis](end) for end in spans[axis])
@@ -78,12 +79,16 @@ def _place(rows: list[dict[str, Any]], kind: str) -> None:
         taken.append((row["at_x"] - 6, row["at_y"] - 6, row["at_x"] + 6, row["at_y"] + 6))
     for row in sorted(rows, key=lambda row: row["stands"] != "choice"):
         boxes = [_box(row, corner) for corner in CORNERS]
-        hidden = [sum(a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1] for b in taken) for a in boxes]
+        hidden = [9 * (a[0] < 0 or a[2] > WIDTH) + sum(_overlap(a, b) for b in taken) for a in boxes]
         row["corner"] = hidden.index(min(hidden))
         taken.append(boxes[row["corner"]])
 
 
-def _box(row: dict[str, Any], corner: tuple[str, int, int]) -> tuple[float, float, float, float]:
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
+
+
+def _box(row: dict[str, Any], corner: tuple[str, int, int]) -> Box:
     align, across, down = corner
     width = 6.2 * len(row["label"])
     left = row["at_x"] + across - (width if align == "right" else 0)
@@ -97,12 +102,14 @@ def _chart(report: Report, across: str) -> Any:
     reach = [row[end] for row in rows for end in ("x_low", "x_high")]
     kind = "log" if min(reach) > 0 and max(reach) / min(reach) > 6 else "linear"
     _place(rows, kind)
-    x = alt.X("x:Q", title=_title(x_name), scale=alt.Scale(type=kind, zero=False, nice=False, padding=24))
+    x = alt.X(
+        "x:Q", title=_title(x_name), axis=alt.Axis(tickCount=8), scale=alt.Scale(type=kind, zero=False, nice=False, padding=24)
+    )
     y = alt.Y("y:Q", title=_title(y_name), scale=alt.Scale(zero=False, padding=14))
     inks = alt.Scale(domain=["choice", "measured", "imported"], range=[ACCENT, INK, SOFT])
     color, stroke = alt.Color("stands:N", scale=inks, legend=None), alt.Stroke("stands:N", scale=inks, legend=None)
     base = alt.Chart(alt.Data(values=rows))
-    shape = alt.Shape("variant:N", title=None, sort=figures.variants(report))
+    shape = alt.Shape("variant:N", title=None, sort=figures.variants(report), legend=alt.Legend(orient="top"))
     layers = [
         base.mark_rule(opacity=0.5).encode(x=alt.X("x_low:Q"), x2="x_high:Q", y=y, color=color),
         base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("y_low:Q"), y2="y_high:Q", color=color),

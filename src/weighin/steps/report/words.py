@@ -67,7 +67,7 @@ def _apart(pair: Pair, unit: str) -> str:
 
 def tests_words(report: Report) -> str:
     """What the pairs were tested by, said once."""
-    tests = " or ".join(dict.fromkeys(pair.test for pair in report.pairs))
+    tests = " or ".join(dict.fromkeys(pair.test.partition("; Holm")[0] for pair in report.pairs))
     return f"On the same examples, by {tests}; p corrected after Holm over all {len(report.pairs)} pairs."
 
 
@@ -99,6 +99,13 @@ def count_words(report: Report) -> str:
         if parts
         else "No candidates."
     )
+
+
+def imported_words(report: Report) -> list[str]:
+    """Where each imported candidate came from, a line each."""
+    rows = [c for c in report.candidates if c.status == "imported"]
+    known = "imported, not measured here"
+    return [f"{c.label}: {c.reason if c.reason.startswith(known) else f'{known} ({c.reason})'}." for c in rows]
 
 
 def threads_words(report: Report) -> str:
