@@ -29,7 +29,7 @@ class GlyphModel(Settings):
     stages: tuple[int, ...] = Field(default=(48, 96, 128), min_length=1, description="channels (or the one width of tokens)")
     blocks: tuple[int, ...] = Field(default=(2, 2, 2), min_length=1, description="blocks a stage (or layers)")
     heads: int = Field(default=8, gt=0, description="of attention")
-    pool: Literal["mean", "depthwise", "flatten"] = Field(default="mean", description="how the last grid becomes a vector")
+    pool: Literal["mean", "depthwise"] = Field(default="mean", description="how the last grid becomes a vector")
     hidden: int = Field(default=128, gt=0)
     drop: float = Field(default=0.08, ge=0, lt=1, description="of whole channels in a block")
     drop_head: float = Field(default=0.2, ge=0, lt=1)
@@ -134,8 +134,7 @@ def _trunk(model: GlyphModel) -> tuple[nn.Module, int]:
     """[B,E,side,side] -> [B,width], and the width."""
     if model.trunk in ("transformer", "mlp"):
         return _Sequence(model), model.stages[0]
-    places = (model.side // 2 ** (len(model.stages) - 1)) ** 2 if model.pool == "flatten" else 1
-    return _Pyramid(model), model.stages[-1] * places
+    return _Pyramid(model), model.stages[-1]
 
 
 class _Pyramid(nn.Module):
@@ -152,12 +151,8 @@ class _Pyramid(nn.Module):
         self.stages = nn.Sequential(*layers)
         width, last = model.stages[-1], model.side // 2 ** (len(model.stages) - 1)
         # a global depthwise convolution keeps where things are, a mean does not (Chen et al. 2018, "MobileFaceNets")
-        pools = {
-            "mean": lambda: nn.AdaptiveAvgPool2d(1),
-            "depthwise": lambda: nn.Conv2d(width, width, last, groups=width),
-            "flatten": nn.Identity,
-        }
-        self.pool = pools[model.pool]()
+        mean = model.pool == "mean"
+        self.pool = nn.AdaptiveAvgPool2d(1) if mean else nn.Conv2d(width, width, last, groups=width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pool(self.stages(x)).flatten(1)  # [B,C]
