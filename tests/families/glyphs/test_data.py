@@ -204,7 +204,8 @@ def test_a_font_that_draws_something_else_than_its_cmap_says_is_left_out(tmp_pat
     families(tmp_path / "f", splits.LEAST_WITNESSES)
     save(tmp_path / "f/liar.ttf", "Liar", shapes="zyxwvutsrqponmlkjihg")
     kept = store_of(f"fonts:{tmp_path / 'f'}")
-    assert kept.counts["liars"] == [["liar.ttf", "latin"]]
+    assert kept.counts["liars"] == [["liar.ttf", stretch] for stretch in ("ascii", "latin-1 signs", "latin-1 letters")]
+    assert kept.counts["drawings_of_liars"] == len(LATIN)
     assert "liar" not in {kept.faces[face].group for face in kept.rows["face"]}
 
 

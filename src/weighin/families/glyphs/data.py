@@ -23,7 +23,7 @@ from weighin.families.glyphs.synthetic import synthetic
 from weighin.families.glyphs.worker import raster_keys
 
 log = logging.getLogger("weighin.glyphs")
-DRAWING = 2  # raised when drawing, labels or splits change, so that old caches are not read
+DRAWING = 3  # raised when drawing, labels or splits change, so that old caches are not read
 STROKES = 2  # raised when the synthetic families change
 KINDS = {
     "synthetic": "letters of made-up families of strokes; needs no font",

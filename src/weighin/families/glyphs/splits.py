@@ -27,7 +27,11 @@ LEAST_WITNESSES = 20  # faces, below which nobody is called a liar
 _CELLS = 16  # a side of the grid that likeness is measured on
 
 _SCRIPT = np.array([script_of(label) == "latin" for label in LABELS])  # label -> 1 latin, 0 arabic
-_LETTER = np.array([(chr(code).isascii() and chr(code).isalpha()) or 0x0621 <= code <= 0x064A for code in CODES])
+# Stretches that a font may fill wrongly as a whole: Arabic, ASCII, the signs of Latin-1 and its letters.
+_STRETCHES = ("arabic", "ascii", "latin-1 signs", "latin-1 letters")
+_STRETCH = np.array([0 if code >= 0x100 else 1 if code < 0x80 else 2 if code < 0xC0 else 3 for code in CODES])
+_EVIDENCE = np.array([code in range(0xA1, 0x100) or (chr(code).isascii() and chr(code).isalpha()) for code in CODES])
+_EVIDENCE |= np.array([0x0621 <= code <= 0x064A for code in CODES])  # label -> whether a liar is known by it
 
 
 def divide(store: Store) -> Store:
@@ -38,8 +42,9 @@ def divide(store: Store) -> Store:
     group = face_group.ravel()[rows["face"]]
     rows["split"] = _split_of(groups.tolist())[group]
     liars = _liars(store)
-    keep = ~liars[_SCRIPT[rows["label"]].astype(int), rows["face"]]
-    counts["liars"] = [[store.faces[face].id, ("arabic", "latin")[script]] for script, face in np.argwhere(liars)]
+    keep = ~liars[_STRETCH[rows["label"]], rows["face"]]
+    told = [[store.faces[face].id, _STRETCHES[stretch]] for stretch, face in np.argwhere(liars)]
+    counts["liars"], counts["drawings_of_liars"] = told, int((~keep).sum())
     held = keep & ~((rows["source"] == COMPOSED) & (rows["split"] != TRAIN))
     counts["composed_not_held_out"] = int(keep.sum() - held.sum())
     first = _firsts(store.bits, rows, held)
@@ -69,10 +74,11 @@ def _split_of(groups: Sequence[str]) -> np.ndarray:
 
 
 def _liars(store: Store) -> np.ndarray:
-    """[2, faces]: faces whose letters of a script look like nobody else's: symbols on Latin slots, letters cut out of boxes."""
-    found = np.zeros((2, len(store.faces)), bool)
-    for script in (0, 1):
-        chosen = np.flatnonzero(_LETTER[store.rows["label"]] & (_SCRIPT[store.rows["label"]] == script))
+    """[4, faces]: faces whose characters of a stretch look like nobody else's: symbols on Latin slots, letters cut out of
+    boxes, another code page's accents. Who lies about ASCII is believed in nothing Latin."""
+    found = np.zeros((len(_STRETCHES), len(store.faces)), bool)
+    for stretch in range(len(_STRETCHES)):
+        chosen = np.flatnonzero((_EVIDENCE & (stretch == _STRETCH))[store.rows["label"]])
         label, face = store.rows["label"][chosen], store.rows["face"][chosen]
         if len(np.unique(face)) < LEAST_WITNESSES:
             continue
@@ -82,7 +88,8 @@ def _liars(store: Store) -> np.ndarray:
         others = total[label] - seen
         like = (others * seen).sum(1) / np.maximum(np.linalg.norm(others, axis=1), 1e-9)
         for number in np.unique(face):
-            found[script, number] = np.median(like[face == number]) < LIAR
+            found[stretch, number] = np.median(like[face == number]) < LIAR
+    found[2:] |= found[1]
     return found
 
 
