@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from weighin.core.config import Variant
     from weighin.core.engine import Say
     from weighin.core.family import Family
-    from weighin.core.result import Pick, Report
+    from weighin.core.result import Candidate, Pick, Report
     from weighin.core.run import Run
 
 __version__ = "0.1.0"
@@ -224,6 +224,20 @@ def verify(report: Path | str, *, again: Sequence[str] = (), runs: Path | str | 
     from weighin.steps.verify import verify as step
 
     return step(Path(report), again=again, root=runs)
+
+
+def import_measurements(file: Path | str, into: Path | str) -> "tuple[Report, list[Candidate]]":
+    """Adds other tools' figures (CSV, JSON) to a report and writes it again; returns it, and what was added."""
+    from weighin.steps.imports import import_measurements as step
+
+    return step(Path(file), Path(into))
+
+
+def track(report: Path | str, uri: str = "sqlite:///mlflow.db") -> dict[str, str]:
+    """Logs a report to MLflow, one run a candidate; label -> id of the run, for those that were not there yet."""
+    from weighin.steps.track import track as step
+
+    return step(Path(report), uri)
 
 
 def _used_otherwise(variant: "Variant[Any, Any]", settings: Mapping[str, Any]) -> "Variant[Any, Any]":

@@ -1,6 +1,7 @@
-"""The command line: one command a verb, each a few lines. Heavy libraries are imported inside the verbs."""
+"""The command line: one command a verb, each a few lines. Heavy libraries are imported inside the verbs.
 
-# long: one command a verb, and the options are the documentation
+What makes and uses models stands here; what works on a finished report in ``cli_report``.
+"""
 
 import errno
 import json
@@ -12,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 import weighin
+from weighin.cli_options import AsJson, Best, Data, Limits, Profile, Ref, Runs, Runtimes, Sets, print_json
+from weighin.cli_report import verbs
 
 app = typer.Typer(
     help="Puts a family of model variants on the scales and says, with evidence, which one to ship.",
@@ -23,24 +26,11 @@ app = typer.Typer(
 
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
-Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the runs (default: WEIGHIN_RUNS, or ./runs).")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a dial, such as recipe.minutes=10.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Runtimes = Annotated[list[str] | None, typer.Option("--runtime", help="A runtime, such as onnx:int8; may be repeated.")]
-Data = Annotated[str | None, typer.Option("--data", help="A data set, such as synthetic or fonts:DIR; see `weighin families`.")]
-Limits = Annotated[list[str] | None, typer.Option("--limit", metavar="LIMIT", help="Such as 'latency_p90_ms<=5'; repeatable.")]
-Best = Annotated[str | None, typer.Option("--best", help="The measurement to make best (default: the family's primary score).")]
-Ref = Annotated[str, typer.Argument(metavar="FAMILY/VARIANT")]
-
 
 def _settings(sets: list[str] | None, **more: Any) -> dict[str, Any]:
     from weighin.core.config import parse_settings
 
     return parse_settings(sets or []) | {key.replace("__", "."): value for key, value in more.items() if value is not None}
-
-
-def _print(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
 @app.command()
@@ -52,7 +42,7 @@ def families(json: AsJson = False) -> None:
     found, broken = _loaded(registry.family, weighin.family_names())
     if json:
         lines = [{"family": f.name, "about": f.about, "data": f.datas, "scores": [s.name for s in f.scores]} for f in found]
-        return _print(lines + [{"family": name, "error": why} for name, why in broken.items()])
+        return print_json(lines + [{"family": name, "error": why} for name, why in broken.items()])
     for f in found:
         console.out.print(f"{f.name}  {f.about}", style="bold")
         console.table(("  data", ""), [(f"  {spec}", about) for spec, about in f.datas.items()])
@@ -81,7 +71,7 @@ def variants(family: str, json: AsJson = False) -> None:
 
     found = weighin.variants(family)
     if json:
-        return _print(found)
+        return print_json(found)
     rows = [(v["variant"], f"{v['parameters']:,}", f"{v['trainable']:,}", v["settings"]["about"]) for v in found]
     return console.table(("variant", "parameters", "trainable", "about"), rows, right=(1, 2))
 
@@ -97,7 +87,7 @@ def runtimes(json: AsJson = False) -> None:
     lines = [{"runtime": r.full_name, "why_not": r.why_not(), "deprecated": r.deprecated} for r in found]
     lines += [{"runtime": name, "why_not": why, "deprecated": ""} for name, why in broken.items()]
     if json:
-        return _print(lines)
+        return print_json(lines)
     return console.table(
         ("runtime", "here"), [(line["runtime"], line["why_not"] or line["deprecated"] or "yes") for line in lines]
     )
@@ -177,7 +167,7 @@ def weigh(
         how = {"examples": examples, "rounds": rounds, "threads": threads}
         rows = weighin.weigh(run, runtimes=runtime or (), data=data, runs=runs, say=say, **how)
     if json:
-        return _print([row.model_dump(mode="json") for row in rows])
+        return print_json([row.model_dump(mode="json") for row in rows])
     from weighin.steps.overview import overview
 
     return console.table(*overview(rows))
@@ -198,6 +188,7 @@ def compare(
     threads: int = 1,
     best: Best = None,
     limit: Limits = None,
+    profile: Profile = None,
     engine: str = "local",
     again: Annotated[list[str] | None, typer.Option(help="quality or speed: measure anew.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report (default: ./report-FAMILY).")] = None,
@@ -208,7 +199,8 @@ def compare(
 
     settings = _settings(sets, recipe__minutes=minutes)
     plan = {"variants": variant or (), "runtimes": runtime or (), "data": data, "settings": settings, "examples": examples}
-    plan |= {"rounds": rounds, "threads": threads, "best": best, "limits": limit or (), "engine": engine, "again": again or ()}
+    plan |= {"rounds": rounds, "threads": threads, "best": best, "limits": limit or (), "profile": profile}
+    plan |= {"engine": engine, "again": again or ()}
     plan |= {"given": run or ()} | ({"batches": batch} if batch else {})
     with console.progress() as say:
         report = weighin.compare(family, runs=runs, out=out, say=say, **plan)
@@ -230,32 +222,6 @@ def bench(family: str, data: Data = None, minutes: float | None = None, examples
         raise ConfigError(f"{family} knows no peers to bench against")
     names = [*found.compared, *found.peers]
     compare(family, variant=names, data=data, minutes=minutes, examples=examples, runs=runs, out=Path(f"bench-{family}"))
-
-
-@app.command()
-def pick(
-    source: Annotated[Path, typer.Option("--from", help="A report.json.")] = Path("report.json"),
-    best: Best = None,
-    limit: Limits = None,
-    profile: Annotated[str | None, typer.Option(help="Named limits: edge, server, batch, research.")] = None,
-    optimistic: Annotated[bool, typer.Option(help="Judge limits by the value, not by the safe end of its interval.")] = False,
-    allow_imported: bool = False,
-    json: AsJson = False,
-) -> None:
-    """Which candidate to ship, under limits; exit code 1 when nothing fits."""
-    from weighin import console
-    from weighin.steps.pick import profile as named
-
-    goal, limits = named(profile) if profile else (None, [])
-    texts = [f"{x.name}{x.op}{x.bound!r}" for x in limits] + (limit or [])
-    answer = weighin.pick(source, best=best or goal, limits=texts, optimistic=optimistic, allow_imported=allow_imported)
-    if json:
-        _print(answer.model_dump(mode="json"))
-    else:
-        console.out.print(answer.sentence)
-        for reason in answer.reasons:
-            console.out.print(f"  {reason}")
-    raise typer.Exit(0 if answer.choice else 1)
 
 
 @app.command()
@@ -295,35 +261,7 @@ def _plain(line: dict[str, Any]) -> str:
     return f"{name}: {line.get('error') or line.get('written') or json.dumps(line['answer'], ensure_ascii=False)}"
 
 
-@app.command()
-def verify(
-    report: Annotated[Path, typer.Argument(help="A report.json.")],
-    again: Annotated[list[str] | None, typer.Option(help="quality or speed: also measure anew and say what moved.")] = None,
-    runs: Runs = None,
-) -> None:
-    """Recompute every figure of a report from its evidence; exit code 1 when one differs."""
-    from weighin import console
-
-    differences = weighin.verify(report, again=again or (), runs=runs)
-    for difference in differences:
-        console.out.print(difference, soft_wrap=True)
-    console.out.print("Every figure follows from its evidence." if not differences else f"{len(differences)} differences.")
-    raise typer.Exit(1 if differences else 0)
-
-
-@app.command()
-def card(
-    report: Annotated[Path, typer.Argument(help="A report.json.")],
-    variant: Annotated[str, typer.Option()],
-    runtime: Annotated[str, typer.Option()],
-    out: Annotated[Path, typer.Option(help="Folder for README.md and .eval_results/.")] = Path("card"),
-) -> None:
-    """A Hugging Face model card and evaluation results of one candidate."""
-    from weighin.steps.card import write
-    from weighin.steps.overview import read
-
-    for path in write(read(report), variant, runtime, out):
-        sys.stdout.write(f"{path}\n")
+app.add_typer(verbs)  # after those above, in the order of work
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ def _line(row: Candidate, primary: str) -> list[str]:
     score = row.get(primary)
     spread = f" ±{(score.high - score.low) / 2:.3f}" if score and score.low is not None and score.high is not None else ""
     shown = f"{score.value:.3f}{spread}" if score else "-"
-    return [row.label, shown, *(_short(row.get(name)) for name, _ in COLUMNS)]
+    label = f"{row.label} (imported)" if row.status == "imported" else row.label
+    return [label, shown, *(_short(row.get(name)) for name, _ in COLUMNS)]
 
 
 def _short(measured: Measurement | None) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from weighin.core import registry
-from weighin.core.errors import WeighinError
+from weighin.core.errors import WeighinError, unknown
 from weighin.core.files import hash_path
 from weighin.core.result import Candidate, Measurement, Report
 from weighin.core.run import runs_root
-from weighin.steps import assemble, candidate, evidence, quality, speed
+from weighin.steps import assemble, candidate, evidence, imports, quality, speed
 from weighin.steps import report as document
 from weighin.steps.overview import read
+from weighin.steps.weigh import AGAIN, weigh
 
 HASHES = ("weights", "artefact", "assets", "predict", "data")  # of a candidate; evidence files repeat them
 
@@ -22,11 +23,15 @@ def verify(path: Path, *, again: Sequence[str] = (), root: Path | str | None = N
     """What does not follow from the evidence, a line each; empty when all holds.
 
     Evidence files lie in ``evidence/`` beside the report. ``again`` also measures anew (``quality``, ``speed``) on
-    the runs under ``root`` and says what moved beyond its interval.
+    the runs under ``root`` and says what moved beyond its interval. Imported rows are held against the files they came from.
     """
+    for kind in again:
+        if kind not in AGAIN:
+            raise unknown("kind of measurement to do again", kind, AGAIN)
     report = read(path)
     folder = path if path.is_dir() else path.parent
     found = [line for row in report.candidates for line in _row(report, row, folder / "evidence")]
+    found += imports.differences(report, folder / "evidence")
     if not found:
         found += _derived(report, folder / "evidence")
     found += _documents(report, folder)
@@ -34,7 +39,7 @@ def verify(path: Path, *, again: Sequence[str] = (), root: Path | str | None = N
 
 
 def _row(report: Report, row: Candidate, folder: Path) -> list[str]:
-    """Differences of one candidate's measurements; each must name evidence, except imported ones."""
+    """Differences of one candidate's measurements; each must name evidence. Imported ones have none of ours."""
     found: list[str] = []
     by_file: dict[str, list[Measurement]] = {}
     for measured in row.measurements if row.status != "imported" else ():
@@ -147,7 +152,6 @@ def _moved(report: Report, again: Sequence[str], root: Path | str | None) -> lis
     from weighin.core.config import validate
     from weighin.core.run import Run
     from weighin.steps.candidate import Weighed
-    from weighin.steps.weigh import weigh
 
     family = registry.family(report.family)
     kind = type(family.variant("nano"))

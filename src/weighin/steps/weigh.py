@@ -9,6 +9,8 @@ from weighin.steps.candidate import Weighed
 from weighin.steps.quality import quality
 from weighin.steps.speed import BATCHES, ROUNDS, speed
 
+AGAIN = ("quality", "speed")  # what can be measured anew
+
 
 def weigh(
     candidates: Sequence[Weighed],
