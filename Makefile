@@ -25,7 +25,7 @@ test: install  ## the tests: under ten minutes on two cores
 check: install  ## lint, format, types, floors, generated docs
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 

@@ -16,7 +16,6 @@ def _own_place(tmp_path, monkeypatch):
     monkeypatch.setenv("WEIGHIN_RUNS", str(tmp_path / "runs"))
 
 
-
 @pytest.fixture(scope="session")
 def points():
     from weighin.core import registry
