@@ -21,7 +21,7 @@ from weighin.steps.compare import Plan, lineup_of
 from weighin.steps.train import train
 
 EQUAL = ("tiny", "patch-tiny", "swift", "swift-box", "light", "full")
-RUNTIMES = ("torch", "onnx", "onnx:int8", "openvino", "openvino:bf16", "openvino:int8")
+RUNTIMES = ("torch", "onnx", "onnx:int8", "openvino:int8")
 EVIDENCE = Path(__file__).resolve().parent.parent / "docs" / "evidence" / "glyphs"
 LONG = "swift-box"
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("step", choices=("train", "long", "weigh"))
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--variant", action="append")
-    parser.add_argument("--examples", type=int, default=6000, help="test glyphs")
+    parser.add_argument("--examples", type=int, default=4000, help="test glyphs")
     parser.add_argument("--teacher", help="run that the distilled variants learn from")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
@@ -50,6 +50,7 @@ def main() -> None:
         if arguments.step == "weigh":
             given = [f"{name_of(run)}={run.path}" for run in trained(arguments.runs)]
             plan = {"given": given, "runtimes": RUNTIMES, "data": "fonts", "examples": arguments.examples}
+            plan |= {"rounds": 8, "batches": (64,)}
             weighin.compare("glyphs", runs=arguments.runs, out=EVIDENCE / "report", say=say, **plan)
             return
         for name in names:
