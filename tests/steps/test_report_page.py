@@ -12,7 +12,7 @@ from weighin.steps import report as document
 from weighin.steps.pick import pick
 
 pytest_plugins = ("report_browser",)
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 ASK = """(goals) => goals.map((goal) => {
   const found = pick(data.candidates, {...goal, better: names.get(goal.best).better, scores: data.scores});
@@ -78,7 +78,7 @@ def test_the_page_picks_as_python_does(page, report):
     assert sum(found["nearest"] is not None for found in answers) > 20
 
 
-def test_ties_and_gaps_are_broken_alike(browser, tmp_path):
+def test_ties_and_gaps_are_broken_alike(visit, tmp_path):
     """Equal goals, equal sizes, names beyond the basic plane, no evidence (n = 0), one process without an interval."""
     base = made_report()
     row = base.candidates[4]
@@ -90,11 +90,9 @@ def test_ties_and_gaps_are_broken_alike(browser, tmp_path):
         figures = [m.model_copy(update=changed.get(m.name, {})) for m in row.measurements]
         rows.append(row.model_copy(update={"variant": name, "measurements": figures}))
     report = picked(base.model_copy(update={"candidates": rows, "pairs": [], "front": {}, "details": {}}))
-    page = browser.new_page()
-    page.goto(document.write(report, tmp_path)["html"].as_uri())
+    page = visit(document.write(report, tmp_path)["html"].as_uri())
     answers = agree(page, report, goals(report, 200, seed=2))
     assert len({found["choice"] for found in answers}) >= 4
-    page.close()
 
 
 def test_real_inputs_move_the_pick(page, report):
