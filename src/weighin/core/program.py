@@ -13,7 +13,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def trace(part: Part, tape: Sequence[Inputs]) -> ExportedProgram:
     shapes = tuple(dict.fromkeys(part.axes.get(name, {}), Dim.DYNAMIC) for name in part.inputs)
     module = _Positional(part).eval()
     try:
-        with torch.no_grad(), hushed("torch"):
+        with torch.no_grad(), hushed("torch"), redirect_stderr(io.StringIO()):  # it prints the graph that it gave up on
             program = torch.export.export(module, inputs, dynamic_shapes=(shapes,))
     except Exception as error:  # a module's own code may raise anything
         raise ExportError(f"torch.export cannot trace the part: {_explained(error, part)}") from error

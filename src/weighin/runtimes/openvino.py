@@ -53,10 +53,10 @@ class OpenVino(Runtime):
         ov = _openvino()
         program, shapes = trace(part, tape), _shapes(part, example(part, tape))
         try:
-            with hushed("torch", "nncf"):
+            with hushed("torch"):
                 model = ov.convert_model(program)
                 arguments = list(program.graph_signature.user_inputs)
-                used = [arguments.index(port.any_name) for port in model.inputs]  # it drops the rest
+                used = [arguments.index(op.get_friendly_name()) for op in model.get_parameters()]  # it drops the rest
                 model.set_rt_info(",".join(map(str, used)), "weighin_inputs")
                 model.reshape({i: ov.PartialShape(shapes[k]) for i, k in enumerate(used)})  # it frees every axis
                 names = (*(part.inputs[k] for k in used), *part.outputs)
@@ -117,6 +117,7 @@ def _quantised(model: Any, tape: Sequence[Inputs], used: Sequence[int]) -> Any:
     import nncf
 
     logging.setLoggerClass(before)  # NNCF makes its own the class of every logger to come
+    nncf.set_log_level(logging.ERROR)
     data = nncf.Dataset([[inputs[k].numpy() for k in used] for inputs in tape])
     # NNCF averages the extremes of each call by default, which clips when calls hold one example: errors of a tenth to
     # a third of the largest output fell to a fiftieth with the true extremes. Bias correction brought nothing or harm.
