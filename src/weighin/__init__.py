@@ -105,10 +105,9 @@ def export(
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
 
+    wanted = [registry.runtime(name).full_name for name in runtimes or registry.usual()]
     family, found, opened = _opened(run, runs, say)
-    return [
-        path for runtime in runtimes or registry.usual() for path in step(family, found, opened, runtime, say=say or silent)
-    ]
+    return [path for runtime in wanted for path in step(family, found, opened, runtime, say=say or silent)]
 
 
 def load(
@@ -120,10 +119,12 @@ def load(
     say: "Say | None" = None,
 ) -> Callable[[Sequence[Any]], list[Any]]:
     """A callable of users' types for a run or ``family/variant``; trains and exports what is missing."""
+    from weighin.core import registry
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
     from weighin.steps.predictors import eager_predictor, load_predictor
 
+    runtime = registry.runtime(runtime).full_name if runtime else ""
     family, found, run = _opened(reference, runs, say)
     if not runtime:
         return eager_predictor(family, found, run)
@@ -151,12 +152,12 @@ def weigh(
     from weighin.steps.weigh import weigh as step
 
     candidates = []
-    threads, runtimes = how.pop("threads", 1), runtimes or registry.runtimes()[:1]
+    threads, wanted = how.pop("threads", 1), [registry.runtime(r).full_name for r in runtimes or registry.runtimes()[:1]]
     for reference in references:
         family, found, run = _opened(reference, runs, say)
-        for runtime in runtimes:
+        for runtime in wanted:
             make(family, found, run, runtime, say=say or silent)
-        candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in runtimes]
+        candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in wanted]
     return step(candidates, say=say or silent, **how)
 
 
@@ -207,10 +208,12 @@ def predict(
     say: "Say | None" = None,
 ) -> tuple[int, int]:
     """Answers files and folders; see ``weighin.steps.predict``. Returns how many inputs were answered and refused."""
+    from weighin.core import registry
     from weighin.core.engine import silent
     from weighin.steps.export import export as make
     from weighin.steps.predict import predict as step
 
+    runtime = registry.runtime(runtime).full_name if runtime else ""
     family, found, run = _opened(reference, runs, say)
     found = _used_otherwise(found, settings) if settings else found
     if runtime:

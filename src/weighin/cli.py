@@ -194,7 +194,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder of the report (default: ./report-FAMILY).")] = None,
     runs: Runs = None,
 ) -> None:
-    """**The main job**: train, export and weigh what is missing, and write the report."""
+    """**The main job**: train, export and weigh what is missing, and write the report; exit code 1 when all failed."""
     from weighin import console
 
     settings = _settings(sets, recipe__minutes=minutes)
@@ -209,6 +209,8 @@ def compare(
     console.table(*overview(report.candidates))
     console.out.print(f"\n{report.details['pick']['sentence']}")
     console.out.print(f"Report: {Path(out or f'report-{family}') / 'report.html'}", soft_wrap=True)
+    if not any(row.status == "ok" for row in report.candidates):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -169,12 +169,12 @@ def test_a_broken_family_is_told(folder, change, parts):
 
 def test_a_missing_package_is_told_and_hides_nobody(folder):
     family(folder, "broken", "import no_such_package_at_all\n")
-    (folder / "runtimes" / "lame.py").write_text("import no_such_package_at_all\n")
+    (folder / "runtimes" / "halt.py").write_text("import no_such_package_at_all\n")
     (folder / "runtimes" / "mine.py").write_text(RUNTIME)
-    for call in (lambda: registry.family("broken"), lambda: registry.runtime("lame")):
+    for call in (lambda: registry.family("broken"), lambda: registry.runtime("halt")):
         message = said(call, MissingError)
         assert "needs the package 'no_such_package_at_all', which is not installed. pip install" in message
-    assert "mine" in registry.runtimes() and "lame" not in registry.runtimes()
+    assert "mine" in registry.runtimes() and "halt" not in registry.runtimes()
 
 
 def test_a_bug_in_a_plug_in_is_no_users_mistake(folder):

@@ -21,6 +21,7 @@ from weighin.steps.candidate import Weighed
 from weighin.steps.limits import STANDARD, parse_limit, profile
 from weighin.steps.predictors import variant_of
 from weighin.steps.speed import BATCHES, ROUNDS
+from weighin.steps.train import needed_by
 from weighin.steps.weigh import AGAIN, weigh
 
 
@@ -60,6 +61,8 @@ def compare(
     chosen = [lineup[family.variant(name).name] for name in dict.fromkeys(names)]
     best, limits = asked_of(family, plan)  # mistakes are found before anything costs time
     data, runtimes = data_of([*chosen, *(v for v, _ in given)], plan), runtimes_of(plan)
+    for variant in chosen:
+        needed_by(family, variant, place, lineup)
     runs, failures = _trained(family, chosen, lineup, plan, place, say)
     there = [(variant, runs[variant.name]) for variant in chosen if variant.name in runs] + given
     pairs = [(variant, run, runtime) for variant, run in there for runtime in runtimes]

@@ -32,30 +32,18 @@ def train(
     lineup: Lineup | None = None,
     say: Say = silent,
     loggers: Sequence[str] = (),
-    above: Sequence[Variant[Any, Any]] = (),
 ) -> Run:
     """The trained run of ``variant``; a killed one goes on from its last resume point.
 
-    ``lineup`` is where teachers, starts and members are looked up by name (default: the family's variants);
-    ``above`` are the variants that wait for this one.
+    ``lineup`` is where teachers, starts and members are looked up by name (default: the family's variants).
     Raises RunError when another process works on the same run, DataError when there is nothing to learn from.
     """
     place = runs_root(root)
     lineup = family.variants() if lineup is None else lineup
-    if variant in above:
-        chain = ", which needs ".join(v.name for v in (*above, variant))
-        raise ConfigError(f"{variant.name} cannot learn from itself: {chain}", hint="Set recipe.teacher (or init) to another")
-
-    def other(reference: str) -> Run:
-        needed = lineup.get(reference)
-        known = find(place, family.name, reference)
-        return known or train(
-            family, needed or family.variant(reference), root=place, lineup=lineup, say=say, above=[*above, variant]
-        )
-
-    recipe = variant.recipe
-    linked = {"teacher": recipe.teacher, "init": recipe.init} if not variant.of else {name: name for name in variant.of}
-    others = {role: other(reference) for role, reference in linked.items() if reference}
+    others = {
+        role: needed if isinstance(needed, Run) else train(family, needed, root=place, lineup=lineup, say=say)
+        for role, needed in needed_by(family, variant, place, lineup).items()
+    }
     run = Run.place(place, family, variant, {role: found.info.id for role, found in others.items()})
     if run.trained:
         return run
@@ -64,6 +52,32 @@ def train(
         if not run.trained:
             (_compose if variant.of else _learn)(family, variant, run, others, say, loggers)
     return run
+
+
+def needed_by(
+    family: Family[Any, Any, Any],
+    variant: Variant[Any, Any],
+    place: Path,
+    lineup: Lineup,
+    above: Sequence[Variant[Any, Any]] = (),
+) -> dict[str, Run | Variant[Any, Any]]:
+    """Role (teacher, init, a member's name) -> the run that is there, or the variant to train first.
+
+    ``above`` are the variants that wait for this one. Raises ConfigError for unknown names, and where it never ends.
+    """
+    if variant in above:
+        chain = ", which needs ".join(v.name for v in (*above, variant))
+        raise ConfigError(f"{variant.name} cannot learn from itself: {chain}", hint="Set recipe.teacher (or init) to another")
+    recipe = variant.recipe
+    linked = {name: name for name in variant.of} if variant.of else {"teacher": recipe.teacher, "init": recipe.init}
+    found: dict[str, Run | Variant[Any, Any]] = {}
+    for role, reference in linked.items():
+        if reference:
+            found[role] = find(place, family.name, reference) or lineup.get(reference) or family.variant(reference)
+    for needed in found.values():
+        if not isinstance(needed, Run):
+            needed_by(family, needed, place, lineup, (*above, variant))
+    return found
 
 
 def _compose(
@@ -95,7 +109,7 @@ def _learn(
     from weighin.steps.feed import Training
     from weighin.steps.loop import fit
 
-    recipe = variant.recipe
+    recipe, outlets = variant.recipe, [_logger(name, run) for name in loggers]
     training = limited(family.examples(recipe.data, "train"), recipe.limit, recipe.seed)
     if not len(training):
         raise DataError(f"{recipe.data!r} has no training examples for {family.name}")
@@ -113,9 +127,7 @@ def _learn(
     if teacher and recipe.relabel:
         training = _relabelled(family, others["teacher"], training, say)
     validation = sample(family.examples(recipe.data, "validation"), EVALUATE, recipe.seed)
-    job = Training(
-        family, variant, model, run.path, training, validation, teacher, say, [_logger(name, run) for name in loggers]
-    )
+    job = Training(family, variant, model, run.path, training, validation, teacher, say, outlets)
     model, cost = fit(job)
     save_tensors(run.weights, model.state_dict())
     seen = {"data": recipe.data, "examples": len(training), "teacher": recipe.teacher}

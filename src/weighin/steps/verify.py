@@ -105,7 +105,10 @@ def alike(one: Any, two: Any) -> bool:
 def _derived(report: Report, folder: Path) -> list[str]:
     """Pairs, front, picks, notes and every table of details again."""
     family = registry.family(report.family)
-    seen = {row.label: assemble.gathered(folder, row) for row in assemble.scored(family, report.candidates)}
+    try:
+        seen = {row.label: assemble.gathered(folder, row) for row in assemble.scored(family, report.candidates)}
+    except WeighinError as error:
+        return [str(error)]
     asked = report.details.get("pick") or {}
     limits = [f"{limit['name']}{limit['op']}{limit['bound']!r}" for limit in asked.get("limits", ())]
     fresh = report.model_copy(
