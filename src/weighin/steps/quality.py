@@ -29,7 +29,8 @@ def quality(
 ) -> list[Measurement]:
     """Every score of the family on at most ``examples`` test examples; taken from the run where they stand already."""
     family = candidate.family
-    test = sample(family.examples(candidate.data, "test"), examples, seed)
+    whole = family.examples(candidate.data, "test")
+    test = sample(whole, examples, seed)
     if not test:
         raise DataError(f"{candidate.data!r} has no test examples for {family.name}")
     asked = hash_json([[e.id, e.group, e.kind] for e in test])[:16]
@@ -44,7 +45,7 @@ def quality(
     arrays = {"groups": np.array([e.group for e in test]), "kinds": np.array([e.kind for e in test])}
     for name, tally in tallies.items():
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
-    note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(test))}
+    note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(whole))}
     note["hashes"] = dict(candidate.hashes)
     note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
     evidence.save(path, arrays, note | _samples(candidate, test, answers, tallies))
