@@ -22,10 +22,11 @@ function ticksFor(low, high, log) {
   return Array.from({ length: count }, (_, i) => (Math.ceil(low / step) + i) * step).filter((tick) => tick <= high);
 }
 
-// A scale from data (and a bound, when it is near) to pixels; logarithmic when positive values span more than a factor of 6.
-function scaleFor(values, bound, from, to) {
+// A scale from data (and a bound, when it is near) to pixels; logarithmic, where that is allowed, when positive values span
+// more than a factor of 6. What goes up, mostly a score, stays linear: differences there are read as differences.
+function scaleFor(values, bound, from, to, maybeLog) {
   let low = Math.min(...values), high = Math.max(...values);
-  const log = low > 0 && high / low > 6;
+  const log = maybeLog && low > 0 && high / low > 6;
   if (bound !== null && bound > (log ? low / 3 : low - (high - low)) && bound < (log ? high * 3 : high + (high - low))) {
     low = Math.min(low, bound); high = Math.max(high, bound);
   }
@@ -101,7 +102,8 @@ function markFor(p, sx, sy) {
 function drawPlot(points, x, y, width, height) {
   const size = { left: 58, right: width - 10, top: 12, bottom: height - 46 };
   const ends = (key) => points.flatMap((p) => [p[key].low ?? p[key].value, p[key].value, p[key].high ?? p[key].value]);
-  const sx = scaleFor(ends("x"), x.bound, size.left, size.right), sy = scaleFor(ends("y"), y.bound, size.bottom, size.top);
+  const sx = scaleFor(ends("x"), x.bound, size.left, size.right, true);
+  const sy = scaleFor(ends("y"), y.bound, size.bottom, size.top, false);
   for (const p of points) Object.assign(p, { px: sx.at(p.x.value), py: sy.at(p.y.value), labelAt: null });
   placeLabels(points, size.right, size.bottom, size.left);
   const order = { out: 0, fits: 1, runner: 2, choice: 3 };
