@@ -205,6 +205,43 @@ def test_a_candidate_that_fails_is_a_row_with_its_reason(points, candidates, mon
     assert "nano @ torch failed on test examples: ZeroDivisionError: division by zero" in nano.reason
 
 
+def test_a_crash_of_the_checks_is_a_row_with_its_reason(points, candidates, monkeypatch):
+    checks = type(points).checks
+    calls = []
+
+    def breaking(self, predict, examples):
+        calls.append(len(examples))
+        return checks(self, predict, [] if len(calls) > 1 else 1 / 0)
+
+    monkeypatch.setattr(type(points), "checks", breaking)
+    nano, wide = weigh(candidates, rounds=0)
+    assert (nano.status, wide.status) == ("failed", "ok")
+    assert "nano @ torch failed on the checks: ZeroDivisionError: division by zero" in nano.reason
+
+
+def test_two_runs_of_one_variant_keep_their_own_figures(points, candidates):
+    first, second = candidates
+    model = points.variant("wide").but("nano")
+    rows = weigh([first, Weighed(points, model, second.run, "torch", "synthetic")], rounds=0)
+    assert [row.variant for row in rows] == ["nano", f"nano-{second.run.info.id}"]
+    assert [row.run for row in rows] == [first.run.path.name, second.run.path.name]
+    alone = [weigh([candidate], rounds=0)[0] for candidate in candidates]
+    assert [row.get("parameters").value for row in rows] == [row.get("parameters").value for row in alone]
+    assert {m.run for m in first.run.measurements()} == {first.run.path.name}
+
+
+def test_a_composite_weighs_the_assets_of_all_members(points, made, tmp_path):
+    root = tmp_path / "runs" / "points"
+    for run in made.values():
+        shutil.copytree(run.path, root / run.path.name)
+    lineup = {name: points.variant(name).but(**{"recipe.steps": 30}) for name in made}
+    both = train(points, points.variant("both"), root=root.parent, lineup=lineup)
+    row = weigh([Weighed(points, points.variant("both"), both, "torch", "synthetic")], rounds=0)[0]
+    parts = [root / run.path.name / "exports" / "torch" / "net.pt2" for run in made.values()]
+    shipped = [*parts, *both.assets.rglob("scale.json")]
+    assert len(shipped) == 4 and row.get("size_mb").value == sum(p.stat().st_size for p in shipped) / 1e6
+
+
 def test_a_tampered_export_is_a_row_with_its_reason(candidates):
     (candidates[1].run.path / "exports" / "torch" / "net.pt2").write_bytes(b"other")
     nano, wide = weigh(candidates, rounds=0)

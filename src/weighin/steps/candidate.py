@@ -121,7 +121,8 @@ class Weighed:
     def facts(self) -> list[Measurement]:
         """What is counted, not timed: size, parameters, training cost; with the list of what is shipped as evidence."""
         shipped = {f"{m.path.name}/{p.name}": p for m in members(self.run, self.variant).values() for p in self._exported(m)}
-        shipped |= {f"assets/{p.name}": p for p in sorted(self.run.assets.rglob("*")) if p.is_file() and p.name[0] != "."}
+        assets = [p for p in sorted(self.run.assets.rglob("*")) if p.is_file() and p.name[0] != "."]
+        shipped |= {f"assets/{p.relative_to(self.run.assets).as_posix()}": p for p in assets}  # members have files of one name
         built = [
             variant_of(self.family, m) if prefix else self.variant for prefix, m in members(self.run, self.variant).items()
         ]

@@ -1,7 +1,8 @@
 """Quality: the predictor's answers to test examples, as tallies with intervals by group."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -47,7 +48,8 @@ def quality(
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
     note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(whole))}
     note["hashes"] = dict(candidate.hashes)
-    note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
+    with _named(candidate, "the checks"):
+        note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
     evidence.save(path, arrays, note | _samples(candidate, test, answers, tallies))
     hashes = {"examples": asked, "scores": scores, "evidence": hash_path(path)[:16]}
     return [candidate.measurement(**figure, evidence=path.name, hashes=hashes) for figure in figures(family, arrays)]
@@ -56,14 +58,21 @@ def quality(
 def _answers(candidate: Weighed, predict: Predictor[Any, Any], test: Sequence[Example[Any, Any]], say: Say) -> list[Any]:
     answers: list[Any] = []
     for start in range(0, len(test), CHUNK):
-        try:
+        with _named(candidate, "test examples"):
             answers += predict([example.x for example in test[start : start + CHUNK]])
-        except WeighinError:
-            raise
-        except Exception as error:  # a crash in somebody's runtime is a row of the report, not the end of the session
-            raise RunError(f"{candidate.label} failed on test examples: {type(error).__name__}: {cause(error)}") from error
         say(f"quality {candidate.label}", len(answers) / len(test), "")
     return answers
+
+
+@contextmanager
+def _named(candidate: Weighed, where: str) -> Iterator[None]:
+    """A crash in somebody's runtime is a row of the report, not the end of the session."""
+    try:
+        yield
+    except WeighinError:
+        raise
+    except Exception as error:
+        raise RunError(f"{candidate.label} failed on {where}: {type(error).__name__}: {cause(error)}") from error
 
 
 def figures(family: Family[Any, Any, Any], arrays: evidence.Arrays) -> list[dict[str, Any]]:

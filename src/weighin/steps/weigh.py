@@ -1,6 +1,7 @@
 """The verb ``weigh``: every figure of the candidates, on the same predictor, runtime and artefact."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from weighin.core.engine import Say, silent
 from weighin.core.errors import WeighinError
@@ -27,6 +28,7 @@ def weigh(
     ``again`` names what is measured anew although it stands in the run: ``quality``, ``speed``.
     Quality comes first, and nothing else runs while speed is measured.
     """
+    candidates = told_apart(candidates)
     qualities: dict[str, list[Measurement] | str] = {}
     for candidate in candidates:
         try:
@@ -40,6 +42,18 @@ def weigh(
         speed(alive, rounds=rounds, batches=batches, seed=seed, say=say, again="speed" in again) if alive and rounds else {}
     )
     return [_row(c, qualities[c.label], speeds.get(c.label, [])) for c in candidates]
+
+
+def told_apart(candidates: Sequence[Weighed]) -> list[Weighed]:
+    """Figures are kept by label, so the second run of one variant on one runtime gets its id behind the variant's name."""
+    runs: dict[str, str] = {}
+    found = []
+    for candidate in candidates:
+        id, variant = candidate.run.info.id, candidate.variant
+        if runs.setdefault(candidate.label, id) != id:
+            candidate = replace(candidate, variant=variant.model_copy(update={"name": f"{variant.name}-{id}"}))
+        found.append(candidate)
+    return found
 
 
 def _kept(candidate: Weighed, made: list[Measurement]) -> list[Measurement]:
