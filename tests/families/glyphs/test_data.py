@@ -347,12 +347,18 @@ def test_wrong_pictures(tmp_path):
     Image.new("L", (9, 9), 255).save(blank / "x.png")
     table = pictures(tmp_path / "table", ["a.png"])
     (table / "labels.csv").write_text("name;what\na.png;A\n")
+    latin = pictures(tmp_path / "latin", ["a.png"])
+    (latin / "labels.csv").write_bytes("file,label\na.png,é\n".encode("latin-1"))
+    outside = pictures(tmp_path / "outside", ["a.png"])
+    (outside / "labels.csv").write_text(f"file,label\n{tmp_path / 'a.png'},A\n")
     for folder, said in (
         (tmp_path / "none", "no folder"),
         (tmp_path / "empty", "No picture in"),
         (unknown, "can be used.*1,197"),
         (tmp_path / "blank", "can be used.*blank"),
         (table, "columns"),
+        (latin, "cannot be read.*UTF-8"),
+        (outside, "names .*a.png"),
     ):
         with pytest.raises(DataError, match=said):
             examples(f"images:{folder}", "test")

@@ -68,7 +68,7 @@ class GlyphBatch:
 
     grid: Tensor  # [B,side,side] int64 primitives, or [B,patch*patch,side,side] uint8 pixels
     label: Tensor  # [B] int64
-    box: Tensor | None = None  # [B,6] float32: width, height, bearings, advance in em; 1 if known, else all 0
+    box: Tensor | None = None  # [B,6] float32: left, bottom, width, height, advance in em; 1 if known, else all 0
     cells: Tensor | None = None  # [N,1,8,8] uint8, distinct cells of the batch, for phase1
     primitives: Tensor | None = None  # [N] int64, what the table calls them
 

@@ -78,12 +78,17 @@ def _from_folders(folder: Path) -> tuple[list[tuple[Path, int, str]], list[str]]
 
 
 def _from_table(folder: Path) -> tuple[list[tuple[Path, int, str]], list[str]]:
-    with (folder / TABLE).open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        if not {"file", "label"} <= set(table.fieldnames or ()):
-            raise DataError(
-                f"{folder / TABLE} has the columns {table.fieldnames}", "file, label and optionally group", "Name them so"
-            )
-        entries = [(row["file"] or "", row["label"] or "", row.get("group") or row["file"] or "") for row in table]
+    try:
+        with (folder / TABLE).open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            columns, rows = table.fieldnames or (), list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{folder / TABLE} cannot be read: {error}", "A CSV table in UTF-8", "Save it again") from error
+    if not {"file", "label"} <= set(columns):
+        raise DataError(f"{folder / TABLE} has the columns {columns}", "file, label and optionally group", "Name them so")
+    entries = [(row["file"] or "", row["label"] or "", row.get("group") or row["file"] or "") for row in rows]
+    outside = next((name for name, _, _ in entries if Path(name).is_absolute()), None)
+    if outside:
+        raise DataError(f"{folder / TABLE} names {outside}", "Files are named from the folder of the table", "Shorten it")
     named = [(folder / name, label, group) for name, text, group in entries if (label := label_of(text)) is not None]
     return named, [name for name, text, _ in entries if label_of(text) is None]

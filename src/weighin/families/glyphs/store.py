@@ -17,7 +17,7 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from weighin.core.errors import DataError
-from weighin.core.files import storing, write_json
+from weighin.core.files import PARTIAL, storing, sweep, write_json
 from weighin.families.glyphs.worker import NOTHING_KNOWN, FaceInfo
 
 log = logging.getLogger("weighin.glyphs")
@@ -60,7 +60,8 @@ def save(store: Store, folder: Path) -> None:
     """Writes a store beside its place, then renames the folder: an interrupted build leaves no half of one."""
     with storing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+        sweep(folder.parent)
+        made = Path(tempfile.mkdtemp(prefix=f".saving{PARTIAL}{os.getpid()}-", dir=folder.parent))
         try:
             for name in ("bits", "box", "rows"):
                 np.save(made / f"{name}.npy", getattr(store, name))
