@@ -153,8 +153,8 @@ def weigh(
 
     candidates = []
     threads, wanted = how.pop("threads", 1), [registry.runtime(r).full_name for r in runtimes or registry.runtimes()[:1]]
-    for reference in references:
-        family, found, run = _opened(reference, runs, say)
+    opened = [_opened(reference, runs, say) for reference in references]  # trained before an export sets the threads of torch
+    for family, found, run in opened:
         for runtime in wanted:
             make(family, found, run, runtime, say=say or silent)
         candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in wanted]

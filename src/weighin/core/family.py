@@ -174,7 +174,7 @@ class Family(ABC, Generic[X, T, Y]):
         return None
 
     def notes(self, examples: Sequence[Example[X, T]]) -> Mapping[str, float | str]:
-        """Facts of a whole test split, sampled or not, that a reader needs beside the scores (a ceiling, the trivial answer)."""
+        """Facts of a whole test split, sampled or not, that a reader needs beside the scores (a ceiling, a trivial answer)."""
         return {}
 
     def expand(self, path: Path) -> Sequence[tuple[str, X]] | None:

@@ -278,9 +278,11 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*barrier.*device under current context.*")
         warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")  # stopped behind the last step
-        yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager
