@@ -225,3 +225,11 @@ def test_many_threads_lose_no_measurement(run):
     for thread in threads:
         thread.join()
     assert sorted(m.name for m in run.measurements()) == [f"m{n}" for n in range(8)]
+
+
+def test_a_composite_is_used_as_it_was_made(points, tmp_path):
+    whole = points.variant("both").but(**{"predict.bias": 0.25, "of": ("wide", "nano")})
+    lineup = {name: points.variant(name).but(**FEW) for name in ("nano", "wide")}
+    run = train(points, whole, root=tmp_path, lineup=lineup)
+    variant = variant_of(points, Run.open(run.path))
+    assert (variant.name, variant.predict.bias, variant.of) == ("both", 0.25, ("wide", "nano"))

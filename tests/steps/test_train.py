@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from weighin.core import files
 from weighin.core import run as core_run
 from weighin.core.errors import ConfigError, DataError, MissingError, RunError, StorageError
-from weighin.core.run import Run, load_tensors
+from weighin.core.files import hash_path
+from weighin.core.run import Run, load_tensors, save_tensors
 from weighin.steps import loop, resume
 from weighin.steps.predictors import eager_predictor, members, variant_of
 from weighin.steps.train import limited, sample, train
@@ -272,3 +273,22 @@ def test_a_run_is_used_as_it_was_made(points, lineup, tmp_path):
     variant = variant_of(points, run)
     assert variant == lineup["wide"]
     assert set(eager_predictor(points, variant, run)([(0.1, 0.2), (0.5, 0.5)])) <= {0, 1, 2}
+
+
+def test_a_composite_follows_a_member_that_was_trained_anew(points, tmp_path):
+    few = {name: points.variant(name).but(**{"recipe.steps": 3}) for name in ("nano", "wide")}
+    both = train(points, points.variant("both"), root=tmp_path, lineup=few)
+    before = both.info.at, both.info.assets_hash
+    assert train(points, points.variant("both"), root=tmp_path, lineup=few).info.at == before[0]
+
+    nano = train(points, few["nano"], root=tmp_path)
+    save_tensors(nano.weights, {name: tensor + 1 for name, tensor in load_tensors(nano.weights).items()})
+    (nano.assets / "scale.json").write_text('{"scale": 3.0}')
+    nano.update(weights_hash=hash_path(nano.weights), assets_hash=hash_path(nano.assets))
+    with pytest.raises(RunError, match=r"was fitted to other weights of nano\. weighin train points/both fits it anew"):
+        eager_predictor(points, points.variant("both"), both)
+
+    again = train(points, points.variant("both"), root=tmp_path, lineup=few)
+    assert again.info.id == both.info.id and again.info.assets_hash != before[1]
+    assert (again.assets / "nano" / "scale.json").read_text() == '{"scale": 3.0}'
+    assert len(eager_predictor(points, points.variant("both"), again)([(0.1, 0.2)])) == 1

@@ -25,16 +25,22 @@ def members(run: Run, variant: Variant[Any, Any]) -> dict[str, Run]:
             raise RunError(
                 f"{run.path} is made of {name} ({run.info.links[name]}), which is not under {root}", hint="Train it again"
             )
+        if run.info.training.get("members", {}).get(name, member.info.weights_hash) != member.info.weights_hash:
+            hint = f"weighin train {run.info.family}/{run.info.variant} fits it anew"
+            raise RunError(f"{run.path} was fitted to other weights of {name}", hint=hint)
         found[f"{name}/"] = member
     return found
 
 
 def variant_of(family: Family[Any, Any, Any], run: Run) -> Variant[Any, Any]:
-    """The variant that a run was made as: the run's model and recipe, used as the family's variant of that name is."""
+    """The variant that a run was made as: the run's model and recipe, used as the family's variant of that name is.
+
+    A composite is its use: its members and its dials are the run's own.
+    """
     known = family.variants()
     base = known.get(run.info.variant) or next(iter(known.values()))
     raw = base.model_dump(mode="json") | {"name": run.info.variant, "model": run.info.model, "recipe": run.info.recipe}
-    if run.info.variant not in known:
+    if run.info.variant not in known or run.info.of:
         raw |= {"predict": run.info.predict, "of": run.info.of}
     return validate(type(base), raw, str(run.path / "run.json"))
 

@@ -45,13 +45,21 @@ def train(
         for role, needed in needed_by(family, variant, place, lineup).items()
     }
     run = Run.place(place, family, variant, {role: found.info.id for role, found in others.items()})
-    if run.trained:
+    if run.trained and not outdated(run, others):
         return run
     with run.locked():
         run = Run.open(run.path)
+        if outdated(run, others):
+            run.update(state="new", training={}, assets_hash="")
         if not run.trained:
             (_compose if variant.of else _learn)(family, variant, run, others, say, loggers)
     return run
+
+
+def outdated(run: Run, members: Mapping[str, Run]) -> bool:
+    """Whether a composite was fitted to other weights of a member than there are now: it was deleted, and trained again."""
+    fitted = run.info.training.get("members", {})
+    return any(members[name].info.weights_hash != known for name, known in fitted.items())
 
 
 def needed_by(
@@ -90,12 +98,14 @@ def _compose(
 ) -> None:
     """A composite has no weights: it keeps copies of its members' assets, and what ``finish`` fits for it."""
     with storing(run.assets):
+        shutil.rmtree(run.assets, ignore_errors=True)
         for name, member in members.items():
             shutil.copytree(member.assets, run.assets / name, dirs_exist_ok=True)
     cost = {
         key: sum(m.info.training.get(key, 0) for m in members.values()) for key in ("minutes", "cpu_minutes", "examples_seen")
     }
-    _close(family, variant, run, cost | {"stopped_by": "made of " + ", ".join(members)}, say)
+    fitted = {name: member.info.weights_hash for name, member in members.items()}
+    _close(family, variant, run, cost | {"stopped_by": "made of " + ", ".join(members), "members": fitted}, say)
 
 
 def _learn(
@@ -183,7 +193,7 @@ def _relabelled(
 
 
 def limited(examples: Sequence[Example[Any, Any]], limit: int | None, seed: int) -> Sequence[Example[Any, Any]]:
-    """Whole groups, drawn at random, until ``limit`` examples are reached."""
+    """Whole groups, drawn at random, until ``limit`` examples are reached; the last group is cut there."""
     if limit is None or len(examples) <= limit:
         return examples
     groups: dict[str, list[int]] = {}
