@@ -43,7 +43,7 @@ for line in sys.stdin:
     calls = request.get("calls", 1)
     answers = {{
         "load": {{"cold_start_s": 0.25}},
-        "warm": {{"calls": 5, "median_ms": 10.0}},
+        "warm": {{"calls": 5, "fastest_ms": 10.0, "median_ms": 10.0}},
         "time": {{"wall_ms": [2.0 + number] * calls, "cpu_ms": [1.0] * calls}},
         "peak": {{"baseline_mb": 100.0, "peak_mb": 130.5}},
     }}
@@ -63,6 +63,7 @@ def workers(tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "executable", str(path))
 
     make.asked = lambda: [tuple(line.split()) for line in log.read_text().splitlines()]
+    make.left = lambda: [who for who, *_ in set(make.asked()) if psutil.pid_exists(int(who))]
     return make
 
 
@@ -290,21 +291,17 @@ def test_an_interruption_loses_nothing_that_stands(candidates, monkeypatch):
 # --- the session of speed ------------------------------------------------------------------------------------------------
 
 
-def children():
-    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-
-
 def test_rounds_are_interleaved_in_random_order_and_the_first_runs_twice(candidates, workers):
     workers()
     weigh(candidates, rounds=6, batches=[4])
     asked = [(who, batch) for who, verb, *batch in workers.asked() if verb == "time"]
-    order = [who for who, batch in asked if batch == ["1"]]
-    rounds = [tuple(order[i : i + 3]) for i in range(0, 18, 3)]
-    assert len(order) == 18 and all(len(set(r)) == 3 for r in rounds) and len(set(rounds)) > 2
-    assert len([1 for _, batch in asked if batch == ["4"]]) == 18
+    for batch, least in ((["1"], 18), (["4"], 18)):
+        order = [who for who, size in asked if size == batch]
+        rounds = [tuple(order[i : i + 3]) for i in range(0, len(order), 3)]
+        assert len(order) >= least and all(len(set(r)) == 3 for r in rounds) and len(set(rounds)) > 2
     names = sorted(p.name for c in candidates for p in (c.run.path / "evidence").iterdir() if "noise" in p.name)
     assert len(names) == 1 and names[0].startswith("nano-torch-")
-    assert children() == []
+    assert workers.left() == []
 
 
 def test_times_become_figures(candidates, workers):
@@ -339,25 +336,25 @@ def test_a_process_that_fails_is_a_row_and_the_others_go_on(candidates, workers,
     nano, wide = weigh(candidates, rounds=3, batches=[4])
     assert nano.status == "ok" and nano.get("latency_p50_ms")
     assert wide.status == "failed" and wide.reason == reason and wide.get("top1") and wide.get("latency_p50_ms") is None
-    assert children() == []
+    assert workers.left() == []
 
 
-@pytest.mark.parametrize("place", ["ready", "round", "finish"])
-def test_an_interrupted_session_leaves_no_process_and_no_file(candidates, workers, monkeypatch, place):
+@pytest.mark.parametrize("verb", ["start", "warm", "time", "peak"])
+def test_an_interrupted_session_leaves_no_process_and_no_file(candidates, workers, monkeypatch, verb):
     workers()
-    calls, original = [], getattr(speed.Scale, place)
+    calls, original = [], speed.Scale.ask
 
-    def interrupted(self, *arguments):
-        calls.append(1)
-        if len(calls) == 2:
+    def interrupted(self, asked, **arguments):
+        calls.append(asked)
+        if calls.count(verb) == 2:
             raise KeyboardInterrupt
-        return original(self, *arguments)
+        return original(self, asked, **arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(speed.Scale, place, interrupted)
+        patch.setattr(speed.Scale, "ask", interrupted)
         with pytest.raises(KeyboardInterrupt):
             weigh(candidates, rounds=3, batches=[4])
-    assert children() == [] and not [p for c in candidates for p in (c.run.path / "evidence").glob("*-speed.npz")]
+    assert workers.left() == [] and not [p for c in candidates for p in (c.run.path / "evidence").glob("*-speed.npz")]
     assert all(row.get("latency_p50_ms") for row in weigh(candidates, rounds=3, batches=[4]))
 
 
@@ -376,16 +373,16 @@ def test_the_real_worker_answers(candidates):
     scale = speed.Scale(candidates[0], "x")
     try:
         scale.ready([8])
-        scale.round([8])
+        for batch, calls in ((1, 3), (8, 1)):
+            answer = scale.ask("time", batch=batch, calls=calls)
+            assert [len(answer[key]) for key in ("wall_ms", "cpu_ms")] == [calls, calls] and min(answer["wall_ms"]) > 0
         scale.finish()
         assert scale.error == ""
-        arrays = scale.arrays()
-        assert arrays["single_ms"].shape[1] >= 4 and (arrays["single_ms"] > 0).all() and arrays["batch8_ms"].shape == (1,)
-        assert arrays["cold_start_s"] > 0 and arrays["peak_mb"] >= arrays["baseline_mb"] > 50
+        assert scale.facts["cold_start_s"] > 0 and scale.facts["peak_mb"] >= scale.facts["baseline_mb"] > 50
         assert "error" in scale.ask("nonsense") and "nonsense" in scale.error
     finally:
         scale.close()
-    assert children() == []
+    assert not psutil.pid_exists(scale.process.pid)
 
 
 def test_the_api_weighs_runs_and_variants(made, tmp_path, monkeypatch):
