@@ -138,6 +138,18 @@ def glyphs_quality() -> str:
     return table(["variant @ runtime", *(f"`{n}`" for n in names)], rows) + f"\nTest set: {facts}.\n"
 
 
+def glyphs_context() -> str:
+    """Whole held-out font files, from benchmarks/glyphs_context.py."""
+    path = EVIDENCE / "glyphs" / "context.json"
+    if not path.exists():
+        return "Not measured yet.\n"
+    made = json.loads(path.read_text(encoding="utf-8"))
+    cells = {name: f"{seen['value']:.3f} ({seen['low']:.3f}-{seen['high']:.3f})" for name, seen in made["lines"].items()}
+    rows = [[kind, cells[kind], cells[f"{kind} merged"]] for kind in ("alone", "context")]
+    about = f"\n{made['glyphs']:,} glyphs of {made['files']} held-out font files, one a family (`{made['command']}`).\n"
+    return table(["read", "strict", "merged"], rows) + about
+
+
 def glyphs_speed() -> str:
     """Glyphs a CPU-second, from benchmarks/glyphs_speed.py."""
     path = EVIDENCE / "glyphs" / "speed.json"
@@ -145,14 +157,19 @@ def glyphs_speed() -> str:
         return "Not measured yet.\n"
     made = json.loads(path.read_text(encoding="utf-8"))
     cells: dict[tuple[str, str], dict[str, str]] = {}
+    original = next(line["glyphs_per_cpu_s"] for line in made["lines"] if line["name"] == "tiny original eager 1")
     for line in made["lines"]:
         variant, what, runtime, batch = line["name"].split()
-        ratio = f" ({line['ratio']:.1f}x)" if "ratio" in line else ""
+        ratio = f" ({line['ratio']:.1f}x)" if "ratio" in line and what != "original" else ""
+        if what == "chain" and not ratio:  # no original of this variant: against the original's smallest
+            ratio = f" ({line['glyphs_per_cpu_s'] / original:.1f}x)"
         cells.setdefault((variant, runtime), {})[f"{what} {batch}"] = f"{line['glyphs_per_cpu_s']:,.0f}{ratio}"
     heads = ["net 1", "net 256", "chain 256", "original 1"]
     rows = [[f"{v} @ {r}", *(found.get(h, "") for h in heads)] for (v, r), found in cells.items()]
     about = f"Glyphs a CPU-second (`{made['command']}`, {made['hardware']['cpu']}). In brackets: nets against the same net in "
-    about += "torch eager, chains (raster to label) against the original's chain rebuilt.\n\n"
+    about += (
+        "torch eager, chains (raster to label) against the original's chain rebuilt (its tiny's, for variants it has not).\n\n"
+    )
     return about + table(["variant @ runtime", *heads], rows)
 
 
@@ -164,7 +181,7 @@ def example() -> str:
     return f"```python\n{code}```\n\n```text\n{said}```\n"
 
 
-PARTS = (families, variants, runtimes, recipe, commands, measured, example, glyphs_quality, glyphs_speed)
+PARTS = (families, variants, runtimes, recipe, commands, measured, example, glyphs_quality, glyphs_context, glyphs_speed)
 MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in PARTS}
 
 

@@ -141,12 +141,11 @@ def weigh(
     say: "Say | None" = None,
     **how: Any,
 ) -> list[Any]:
-    """Candidates with every measurement; ``how``: examples, rounds, batches, seed, again. Exports what is missing.
-
-    Without ``runtimes``: the first of :func:`weighin.core.registry.runtimes`.
-    """
+    """Candidates with every measurement, on the first runtime unless told otherwise; ``how``: see ``steps.weigh``."""
     from weighin.core import registry
     from weighin.core.engine import silent
+    from weighin.core.errors import ExportError
+    from weighin.core.result import Candidate
     from weighin.steps.candidate import Weighed
     from weighin.steps.export import export as make
     from weighin.steps.weigh import weigh as step
@@ -154,11 +153,17 @@ def weigh(
     candidates = []
     threads, wanted = how.pop("threads", 1), [registry.runtime(r).full_name for r in runtimes or registry.runtimes()[:1]]
     opened = [_opened(reference, runs, say) for reference in references]  # trained before an export sets the threads of torch
+    broken = []
     for family, found, run in opened:
         for runtime in wanted:
-            make(family, found, run, runtime, say=say or silent)
-        candidates += [Weighed(family, found, run, runtime, data or found.recipe.data, threads) for runtime in wanted]
-    return step(candidates, say=say or silent, **how)
+            try:
+                make(family, found, run, runtime, say=say or silent)
+            except ExportError as error:  # a row with its reason, as in a report
+                why = {"status": "failed", "reason": str(error)}
+                broken.append(Candidate(variant=found.name, runtime=runtime, run=run.path.name, **why))
+                continue
+            candidates.append(Weighed(family, found, run, runtime, data or found.recipe.data, threads))
+    return step(candidates, say=say or silent, **how) + broken
 
 
 def compare(

@@ -61,6 +61,8 @@ class Recipe(Settings):
             raise ValueError("one of steps, minutes, cpu_minutes must be set")
         if (self.match or self.relabel) and not self.teacher:
             raise ValueError("match and relabel need a teacher")
+        if self.patience and not self.evaluate_every:
+            raise ValueError("patience counts evaluations; set evaluate_every as well")
         if not self.hard and not self.match:
             raise ValueError("hard is 0 and nothing is matched, so there is nothing to learn from")
         return self

@@ -12,11 +12,11 @@ import numpy as np
 
 from weighin.core.errors import DataError
 from weighin.core.family import Example, Split
-from weighin.core.files import hash_json
+from weighin.core.files import hash_json, hash_path
 from weighin.families.glyphs.fonts import font_files
 from weighin.families.glyphs.glyph import Glyph
 from weighin.families.glyphs.labels import CLASS_OF, GROUPS, LABELS, form_of
-from weighin.families.glyphs.pictures import image_files, read_images
+from weighin.families.glyphs.pictures import TABLE, image_files, read_images
 from weighin.families.glyphs.splits import SALT, SPLITS, divide
 from weighin.families.glyphs.store import Progress, Store, cache_folder, drawn, load, save
 from weighin.families.glyphs.synthetic import synthetic
@@ -98,7 +98,8 @@ def fingerprint(data: str) -> str:
     if kind == "synthetic":
         return hash_json(["synthetic", STROKES])[:16]
     files = font_files(data) if kind == "fonts" else image_files(_folder(data))
-    return hash_json([kind, DRAWING, SALT, [(str(path), path.stat().st_size) for path in files]])[:16]
+    tables = [hash_path(path) for path in files if path.name == TABLE]  # a corrected label may leave the size as it was
+    return hash_json([kind, DRAWING, SALT, [(str(path), path.stat().st_size) for path in files], *tables])[:16]
 
 
 def store_of(data: str) -> Store:
