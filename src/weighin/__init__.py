@@ -159,8 +159,8 @@ def weigh(
             try:
                 make(family, found, run, runtime, say=say or silent)
             except ExportError as error:  # a row with its reason, as in a report
-                why = {"status": "failed", "reason": str(error)}
-                broken.append(Candidate(variant=found.name, runtime=runtime, run=run.path.name, **why))
+                row = Candidate(variant=found.name, runtime=runtime, run=run.path.name, status="failed", reason=str(error))
+                broken.append(row)
                 continue
             candidates.append(Weighed(family, found, run, runtime, data or found.recipe.data, threads))
     return step(candidates, say=say or silent, **how) + broken
