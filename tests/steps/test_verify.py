@@ -82,6 +82,10 @@ def test_a_changed_hash_of_evidence_is_found(changed):
         (lambda raw: raw["details"]["by_kind"]["nano @ torch"]["top1"]["arm0"].update(value=1.0), "details.by_kind does not"),
         (lambda raw: raw["details"]["batches"]["nano @ torch"]["16"].update(value=1e9), "details.batches does not follow"),
         (lambda raw: raw["details"]["noise"].update(ratio=1.0), "details.noise does not follow"),
+        (
+            lambda raw: raw["details"]["ratios"]["nano @ onnx"]["latency_p50_ms"].update(value=0.001),
+            "details.ratios does not follow",
+        ),
         (lambda raw: raw["details"]["training"]["nano"].update(minutes=1e-9), "details.training does not follow"),
         (lambda raw: raw["details"]["curves"]["nano"].pop(), "details.curves does not follow"),
         (lambda raw: raw["details"]["checks"]["nano @ torch"][0].update(passed=False), "details.checks does not follow"),

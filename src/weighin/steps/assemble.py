@@ -10,13 +10,15 @@ import numpy as np
 from weighin.core import environment, registry
 from weighin.core.family import Family, Tally
 from weighin.core.result import Better, Candidate, Pair, Report
-from weighin.core.statistics import all_pairs, draws, front, percentile_interval, ratio_interval, spread
+from weighin.core.statistics import all_pairs, draws, front, percentile_interval, spread
 from weighin.steps import evidence, quality, speed
 from weighin.steps.candidate import Weighed
 from weighin.steps.pick import PROFILES, parse_limit, pick, profile
+from weighin.steps.ratios import ratios
 
 DRAWS = 1000
-COST = "latency_p50_ms"  # what the Pareto front weighs against the primary score
+COST = SPEED = "latency_p50_ms"  # what the Pareto front weighs against the primary score; what the A/A row is judged by
+REFERENCE = "torch"  # the runtime that others of the same variant are held against
 
 Loaded = tuple[evidence.Arrays, Mapping[str, Any]]
 Evidence = Mapping[str, Mapping[str, Loaded]]  # label -> kind (quality, facts, speed, noise) -> arrays and note
@@ -147,6 +149,7 @@ def details_of(family: Family[Any, Any, Any], rows: Sequence[Candidate], seen: E
         "parity": {label: note["parity"] for label, note in facts.items()},
         "batches": {label: _batches(files["speed"][0]) for label, files in seen.items() if "speed" in files},
         "noise": _noise(seen),
+        "ratios": _ratios(rows, seen),
     }
 
 
@@ -185,12 +188,19 @@ def _batches(arrays: evidence.Arrays) -> dict[str, dict[str, float | None]]:
 def _noise(seen: Evidence) -> dict[str, Any]:
     """The A/A row: the same candidate, timed as two in one session."""
     for label, files in seen.items():
-        if "noise" not in files or "speed" not in files:
-            continue
-        (twin, one), (own, two) = files["noise"], files["speed"]
-        if (one["session"], one["wave"]) != (two["session"], two["wave"]):
-            continue  # of an earlier session
-        ratio = ratio_interval(np.median(twin["single_ms"], 1), np.median(own["single_ms"], 1))
+        ratio = ratios(files["noise"], files["speed"]).get(SPEED) if "noise" in files and "speed" in files else None
         if ratio:
             return {"label": label, "ratio": ratio.value, "low": ratio.low, "high": ratio.high}
     return {}
+
+
+def _ratios(rows: Sequence[Candidate], seen: Evidence) -> dict[str, dict[str, Any]]:
+    """Label -> measurement -> ratio to the same variant in torch, where the two were timed in the same rounds."""
+    timed = {row.label: row.variant for row in rows if row.label in seen and "speed" in seen[row.label]}
+    torch = {variant: label for label, variant in timed.items() if label == f"{variant} @ {REFERENCE}"}
+    found = {}
+    for label, variant in timed.items():
+        if variant in torch and torch[variant] != label:
+            made = ratios(seen[label]["speed"], seen[torch[variant]]["speed"])
+            found[label] = {name: {"value": r.value, "low": r.low, "high": r.high, "n": r.n} for name, r in made.items()}
+    return found

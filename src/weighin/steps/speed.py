@@ -1,15 +1,13 @@
 """Speed, memory and cold start of many candidates in one session: a process each, rounds interleaved in random order.
 
 Machines drift, and neighbours come and go; whoever is timed one after the other measures the hour of the day. Here
-every round times every candidate once, in an order of its own, so that drift falls on all alike and ratios hold.
+every round times every candidate, in an order of its own, so that drift falls on all alike and ratios hold.
+
+Single calls come in short visits, many a round and equally long for all: a process that was just woken keeps the core for
+a few milliseconds before a neighbour gets it, so that most visits are over before anything cuts in, and a slower candidate
+is not cut more often than a faster one (benchmarks/noise.py). The first calls of a visit find cold caches and do not count.
 """
 
-import contextlib
-import json
-import os
-import select
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,14 +18,15 @@ from weighin.core import environment
 from weighin.core.engine import Say, silent
 from weighin.core.files import hash_json, hash_path
 from weighin.core.result import Measurement
-from weighin.core.statistics import percentile_interval
+from weighin.core.statistics import least_n, percentile_interval
 from weighin.steps import evidence
 from weighin.steps.candidate import Weighed
+from weighin.steps.scale import MOST_CALLS, SETTLE_MS, VISIT_MS, Scale
 
 ROUNDS = 15
 BATCHES = (32, 256)  # of the offline scenario
-PATIENCE_S = 600  # for one command: compiling takes a minute; what takes longer hangs
-SINGLE_MS = 60.0  # of single calls in a round, about
+VISITS = 30  # to each candidate in a round, for single calls; fewer where calls are slow
+SLOW_MS = 120.0  # of single calls of the slowest candidate in a round, about
 PROCESS_BYTES = 1.2e9  # what one candidate's process may take: decides how many stand ready at once
 NAMES = (
     "latency_p50_ms",
@@ -38,97 +37,6 @@ NAMES = (
     "peak_memory_mb",
     "cold_start_s",
 )
-
-
-class Scale:
-    """The process of one candidate and what came out of it so far."""
-
-    def __init__(self, candidate: Weighed, label: str) -> None:
-        self.candidate, self.label, self.error = candidate, label, ""
-        self.single: list[tuple[list[float], list[float]]] = []
-        self.batches: dict[int, list[tuple[float, float]]] = {}
-        self.facts: dict[str, float] = {}
-        self.calls = 1
-        one = str(candidate.threads)
-        variables = {"WEIGHIN_THREADS": one, "OMP_NUM_THREADS": one, "MKL_NUM_THREADS": one, "OPENBLAS_NUM_THREADS": one}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "weighin.steps.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | variables,
-        )
-
-    def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """One command and its answer; a process that died or refused says why, and is asked no more."""
-        if self.error:
-            return {}
-        assert self.process.stdin and self.process.stdout
-        try:
-            self.process.stdin.write(json.dumps({"do": verb, **arguments}) + "\n")
-            self.process.stdin.flush()
-            if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
-                self.process.kill()
-                self.error = f"no answer to {verb} within {PATIENCE_S} s"
-                return {}
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        answer = json.loads(line) if line else {"error": f"the process ended with exit code {self.process.wait()} at {verb}"}
-        self.error = answer.get("error", "")
-        return answer
-
-    def ready(self, batches: Sequence[int]) -> None:
-        """Starts, loads, answers once, warms up."""
-        candidate = self.candidate
-        self.ask(
-            "start",
-            family=candidate.family.name,
-            variant=candidate.variant.model_dump(mode="json"),
-            run=str(candidate.run.path),
-            runtime=candidate.runtime,
-            data=candidate.data,
-            threads=candidate.threads,
-        )
-        self.facts |= self.ask("load")
-        first = self.ask("warm", batch=1, seconds=5.0)
-        self.calls = int(np.clip(SINGLE_MS / max(first.get("median_ms", 1.0), 1e-3), 4, 40))
-        for batch in batches:
-            self.ask("warm", batch=batch, seconds=3.0)
-
-    def round(self, batches: Sequence[int]) -> None:
-        """Single calls, then one call of every batch."""
-        answer = self.ask("time", batch=1, calls=self.calls)
-        if not self.error:
-            self.single.append((answer["wall_ms"], answer["cpu_ms"]))
-        for batch in batches:
-            answer = self.ask("time", batch=batch, calls=1)
-            if not self.error:
-                self.batches.setdefault(batch, []).append((answer["wall_ms"][0], answer["cpu_ms"][0]))
-
-    def finish(self) -> None:
-        """Peak memory, at the very end."""
-        self.facts |= self.ask("peak")
-
-    def close(self) -> None:
-        """Ends the process, which has nothing to save; whatever happened, none is left behind."""
-        assert self.process.stdin and self.process.stdout
-        self.process.kill()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything measured: milliseconds [rounds, calls] and [rounds], seconds, 10^6 bytes."""
-        found = {"single_ms": np.array([w for w, _ in self.single]), "single_cpu_ms": np.array([c for _, c in self.single])}
-        for batch, pairs in self.batches.items():
-            found |= {
-                f"batch{batch}_ms": np.array([w for w, _ in pairs]),
-                f"batch{batch}_cpu_ms": np.array([c for _, c in pairs]),
-            }
-        return found | {name: np.array(value) for name, value in self.facts.items()}
 
 
 def speed(
@@ -148,6 +56,7 @@ def speed(
         "rounds": rounds,
         "batches": list(batches),
         "seed": seed,
+        "visits": [VISITS, VISIT_MS, SETTLE_MS, MOST_CALLS, SLOW_MS],
         "who": [[c.label, c.hashes, c.threads] for c in candidates],
         "where": [environment.hardware(), *(c.versions for c in candidates)],
     }
@@ -182,17 +91,32 @@ def _session(candidates: Sequence[Weighed], rounds: int, batches: Sequence[int],
             scales.append(Scale(candidate, label))
             scales[-1].ready(batches)
             say("start and warm up", (index + 1) / (len(candidates) + 1), label)
-        rng = np.random.default_rng(seed)
-        for number in range(rounds):
-            for place in rng.permutation(len(scales)):
-                scales[place].round(batches)
-            say("time", (number + 1) / rounds, f"round {number + 1} of {rounds}")
+        _rounds(scales, rounds, batches, np.random.default_rng(seed), say)
         for scale in scales:
             scale.finish()
     finally:
         for scale in scales:
             scale.close()
     return scales
+
+
+def _rounds(scales: Sequence[Scale], rounds: int, batches: Sequence[int], rng: np.random.Generator, say: Say) -> None:
+    visits = visits_of([scale.call_ms for scale in scales if not scale.error], rounds)
+    for number in range(rounds):
+        for scale in scales:
+            scale.single.append([])
+        for _ in range(visits):
+            for place in rng.permutation(len(scales)):
+                scales[place].visit()
+        for place in rng.permutation(len(scales)):
+            scales[place].offline(batches)
+        say("time", (number + 1) / rounds, f"round {number + 1} of {rounds}")
+
+
+def visits_of(calls_ms: Sequence[float], rounds: int) -> int:
+    """Visits a round: the same for all candidates, so that they pair; enough for a p90 even where calls are slow."""
+    least = -(-least_n(0.9) // rounds)
+    return max(least, int(np.clip(SLOW_MS / max(calls_ms, default=1.0), 1, VISITS)))
 
 
 def _recorded(scale: Scale, session: str, wave: int) -> list[Measurement]:
@@ -206,17 +130,15 @@ def _recorded(scale: Scale, session: str, wave: int) -> list[Measurement]:
 
 def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
     """Every speed figure from the raw times: deterministic, so that ``verify`` can repeat it."""
-    rounds = len(arrays["single_ms"])
-    calls = arrays["single_ms"].size
-    about = f"single-stream, {calls} calls in {rounds} interleaved rounds after warm-up; order-statistic interval"
+    rounds, visits, calls = arrays["single_ms"].shape
+    about = f"single-stream, {rounds} interleaved rounds of {visits} visits of {calls} calls; order-statistic interval"
     made = [
         _percentile("latency_p50_ms", arrays["single_ms"], 0.5, about),
         _percentile("latency_p90_ms", arrays["single_ms"], 0.9, about),
         _percentile("latency_cpu_p50_ms", arrays["single_cpu_ms"], 0.5, f"CPU time of all threads, {about}"),
     ]
-    batches = offline(arrays)
-    if batches:
-        best = max(batches, key=lambda b: b / np.median(arrays[f"batch{b}_ms"]))
+    best = best_batch(arrays)
+    if best:
         about = f"offline, batch {best}, a call in each of {rounds} interleaved rounds after warm-up; order-statistic interval"
         made.append(_percentile("throughput_per_s", best * 1e3 / arrays[f"batch{best}_ms"], 0.5, about))
         spent = arrays[f"batch{best}_cpu_ms"] / best
@@ -239,6 +161,11 @@ def figures(arrays: evidence.Arrays) -> list[dict[str, Any]]:
         )
     )
     return [m for m in made if m]
+
+
+def best_batch(arrays: evidence.Arrays) -> int | None:
+    """The batch of the highest throughput."""
+    return max(offline(arrays), key=lambda b: b / np.median(arrays[f"batch{b}_ms"]), default=None)
 
 
 def offline(arrays: evidence.Arrays) -> list[int]:

@@ -107,6 +107,7 @@ def _qualities(report: Report) -> dict[str, Any]:
         "near_pairs": near,
         "far_pairs": far,
         "ratios": ratios,
+        "ratios_words": words.ratios_words(report),
         "batches": views.batches(report),
         "by_variant": views.runtime_rows(report, ratios),
         "parity": views.parity(report),

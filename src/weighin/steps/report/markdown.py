@@ -178,7 +178,7 @@ def _benchmarks(report: Report) -> list[str]:
     lines += [
         "### Against torch",
         "",
-        "Each figure divided by that of torch for the same weights; the interval takes the far ends of both.",
+        f"Each figure divided by that of torch for the same weights. {words.ratios_words(report)}",
         "",
     ]
     rows = [

@@ -94,14 +94,20 @@ def batches(report: Report) -> list[str]:
 
 
 def runtime_rows(report: Report, names: Sequence[Name]) -> list[tuple[str, list[tuple[Candidate, list[Figure], list[Figure]]]]]:
-    """(variant, [(candidate, figures divided by torch's, throughput by batch)])."""
-    at = report.details.get("batches") or {}
+    """(variant, [(candidate, figures divided by torch's, throughput by batch)]); ratios of paired rounds where they are."""
+    at, paired = report.details.get("batches") or {}, report.details.get("ratios") or {}
     grouped = []
     for variant in variants(report):
         torch = reference(report, variant)
         rows = []
         for c in (c for c in report.candidates if c.variant == variant and c.status != "imported"):
-            ratios = [against(c.get(name.key), torch.get(name.key) if torch else None) for name in names]
+            there = paired.get(c.label) or {}
+            ratios = [
+                figure_in(there[name.key])
+                if name.key in there
+                else against(c.get(name.key), torch.get(name.key) if torch else None)
+                for name in names
+            ]
             rows.append((c, ratios, [figure_in((at.get(c.label) or {}).get(batch)) for batch in batches(report)]))
         if rows:
             grouped.append((variant, rows))

@@ -108,6 +108,14 @@ def imported_words(report: Report) -> list[str]:
     return [f"{c.label}: {c.reason if c.reason.startswith(known) else f'{known} ({c.reason})'}." for c in rows]
 
 
+def ratios_words(report: Report) -> str:
+    """How ratios were come by."""
+    far = "intervals take the far ends of both."
+    if not report.details.get("ratios"):
+        return far.capitalize()
+    return f"Speed: median over paired rounds, of the calls that nothing cut into. Other figures: {far}"
+
+
 def threads_words(report: Report) -> str:
     """``1 thread``; empty where it was not kept."""
     threads = report.environment.get("threads")
