@@ -174,6 +174,13 @@ def test_one_process_at_a_time(run):
         assert run.path.exists()
 
 
+def test_who_takes_over_sweeps_what_a_killed_process_left(run):
+    half = run.path / f".weights.partial-{2**22 + 1}-ab.safetensors"
+    half.write_bytes(b"half")
+    with run.locked():
+        assert not half.exists()
+
+
 def figure(name="top1", value=1.0, **more):
     return Measurement(name=name, value=value, unit="", n=1, method="m", variant="nano", runtime="torch", data="d", **more)
 
