@@ -33,7 +33,7 @@ def test_a_missing_package_is_named(monkeypatch, name, package):
 
 
 def test_openvino_bf16_needs_the_cpu(monkeypatch):
-    openvino = pytest.importorskip("openvino")
+    openvino = quiet_openvino()
     monkeypatch.setattr(openvino.Core, "get_property", lambda self, device, key: ["FP32", "INT8"])
     assert "no bf16" in registry.runtime("openvino:bf16").why_not()
 
@@ -100,7 +100,7 @@ def test_onnx_ends_at_two_gigabytes(tmp_path, monkeypatch):
 
 
 def test_openvino_keeps_fixed_axes_fixed(tmp_path):
-    openvino = pytest.importorskip("openvino")
+    openvino = quiet_openvino()
     part, draw = made("convolutions")
     registry.runtime("openvino").save(part, recorded(part, draw).inputs("part"), tmp_path / "part.xml")
     (port,) = openvino.Core().read_model(tmp_path / "part.xml").inputs
