@@ -13,6 +13,16 @@ from weighin.core import registry
 from weighin.core.errors import ExportError
 
 
+def quiet_openvino():
+    """OpenVINO as the runtime imports it: a plain ``import openvino`` here would send telemetry."""
+    reason = registry.runtime("openvino").why_not()
+    if reason:
+        pytest.skip(reason)
+    from weighin.runtimes.openvino import _openvino
+
+    return _openvino()
+
+
 def test_compile_says_what_is_missing(monkeypatch):
     compiling = registry.runtime("torch:compile")
     monkeypatch.setattr(shutil, "which", lambda name: None)
