@@ -43,6 +43,12 @@ def test_written_and_replaced(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
+def test_files_of_other_writers_may_be_read_by_the_same_people(tmp_path):
+    save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
+    evidence.save(tmp_path / "a.npz", {}, {})
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~_umask()}
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)

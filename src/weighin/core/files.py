@@ -41,12 +41,15 @@ def _cannot(path: Path, full: bool, reason: str) -> StorageError:
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Calls ``write(temporary)`` and renames; the temporary name never survives a failure."""
+    """Calls ``write(temporary)`` and renames; the temporary name never survives a failure. The mode is the umask's."""
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.stem}{PARTIAL}{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
         try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
             write(temporary)
+            temporary.chmod(mode)  # some writers, safetensors' among them, make files that only the owner may read
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
