@@ -15,7 +15,7 @@ from weighin.core.errors import DataError
 from weighin.steps.overview import overview
 
 VARIANTS = ("tiny", "patch-tiny", "swift")
-RUNTIMES = ("torch", "onnx", "onnx:int8", "openvino", "openvino:int8")
+RUNTIMES = ("torch", "onnx", "onnx:int8", "openvino:int8")
 
 
 def fonts_here() -> str:
@@ -44,8 +44,8 @@ def main() -> None:
             runtimes=RUNTIMES,
             data=data,
             settings={"recipe.minutes": arguments.minutes, "recipe.cpu_minutes": None},
-            examples=3000,
-            rounds=9,
+            examples=2000,
+            rounds=8,
             out=arguments.out,
             say=say,
         )
