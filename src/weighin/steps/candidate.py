@@ -112,7 +112,7 @@ class Weighed:
             for m in self.run.measurements()
             if (m.variant, m.runtime, m.data) == (self.variant.name, self.runtime, self.data)
             and m.name in names
-            and m.versions == environment.versions()
+            and m.versions == self.versions
             and all(m.hashes.get(key) == value for key, value in wanted.items())
         ]
         files = {self.run.path / "evidence" / m.evidence: m.hashes.get("evidence") for m in found}
