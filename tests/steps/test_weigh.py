@@ -185,6 +185,13 @@ def test_other_use_other_examples_other_scores_are_measured_anew(points, candida
     assert weigh([candidates[0]], rounds=0, examples=100)[0].get("distance") is None
 
 
+def test_other_libraries_are_measured_anew(candidates, monkeypatch):
+    first = weigh(candidates[:1], rounds=0)[0]
+    monkeypatch.setattr("weighin.core.environment.versions", lambda *more: {"torch": "99"})
+    again = weigh(candidates[:1], rounds=0)[0]
+    assert {m.versions["torch"] for m in again.measurements} == {"99"} != {m.versions["torch"] for m in first.measurements}
+
+
 def test_again_measures_anew(candidates, monkeypatch):
     first = weigh(candidates[:1], rounds=0)
     monkeypatch.setattr("weighin.core.environment.now", lambda: "later")
