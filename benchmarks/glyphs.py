@@ -21,7 +21,7 @@ from weighin.steps.compare import Plan, lineup_of
 from weighin.steps.train import train
 
 EQUAL = ("tiny", "patch-tiny", "swift", "swift-box", "light", "full")
-RUNTIMES = ("torch", "onnx", "onnx:int8", "openvino:int8")
+RUNTIMES = ("torch", "onnx:int8", "openvino:int8")
 EVIDENCE = Path(__file__).resolve().parent.parent / "docs" / "evidence" / "glyphs"
 LONG = "swift-box"
 
