@@ -16,7 +16,7 @@ function ticksFor(low, high, log) {
     const inside = found.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
     return inside.length > 7 ? inside.filter((tick) => /^1/.test(tick.toExponential())) : inside;
   }
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / 6, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((digit) => power * digit >= rough);
   const count = Math.floor((high - low) / step) + 1;
   return Array.from({ length: count }, (_, i) => (Math.ceil(low / step) + i) * step).filter((tick) => tick <= high);
