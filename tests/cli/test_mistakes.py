@@ -4,12 +4,10 @@ import errno
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from weighin import cli
 from weighin.core import files, registry
 from weighin.core.files import hash_path
 from weighin.core.run import Run, save_tensors
@@ -17,23 +15,6 @@ from weighin.steps import loop
 from weighin.steps.train import train
 
 FEW = {"recipe.steps": 3}
-
-
-@pytest.fixture
-def weighin(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["weighin", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ending:
-            code = ending.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

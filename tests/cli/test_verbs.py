@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import pytest
 import yaml
@@ -11,24 +10,6 @@ from weighin import cli
 from weighin.core import registry
 
 FEW = ("--set", "recipe.steps=3")
-
-
-@pytest.fixture
-def weighin(monkeypatch, capsys, tmp_path):
-    """Calls the command line in this process: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["weighin", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ending:
-            code = ending.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_families(weighin):

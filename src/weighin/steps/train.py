@@ -51,8 +51,10 @@ def train(
         run = Run.open(run.path)
         if outdated(run, others):
             run.update(state="new", training={}, assets_hash="")
-        if not run.trained:
-            (_compose if variant.of else _learn)(family, variant, run, others, say, loggers)
+        if not run.trained and variant.of:
+            _compose(family, variant, run, others, say)
+        elif not run.trained:
+            _learn(family, variant, run, others, say, loggers)
     return run
 
 
@@ -94,7 +96,6 @@ def _compose(
     run: Run,
     members: Mapping[str, Run],
     say: Say,
-    _: Sequence[str],
 ) -> None:
     """A composite has no weights: it keeps copies of its members' assets, and what ``finish`` fits for it."""
     with storing(run.assets):
