@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weighin.core.config import Variant
     from weighin.core.engine import Say
-    from weighin.core.family import Family
     from weighin.core.result import Candidate, Pick, Report
     from weighin.core.run import Run
 
@@ -54,8 +53,9 @@ def variants(family: str) -> list[dict[str, Any]]:
 def variant(reference: str, file: Path | str | None = None, settings: Mapping[str, Any] | None = None) -> "Variant[Any, Any]":
     """``family/variant``, with a YAML file and dotted settings laid over it. Raises ConfigError."""
     from weighin.core.config import from_yaml
+    from weighin.steps.references import resolve
 
-    _, found = _resolve(reference)
+    _, found = resolve(reference)
     if file:
         found = from_yaml(Path(file), found)
     return found.but(**settings) if settings else found
@@ -72,9 +72,10 @@ def train(
 ) -> "Run":
     """The trained run of ``family/variant``; made if it is not there, resumed if it was interrupted."""
     from weighin.core.engine import silent
+    from weighin.steps.references import resolve
     from weighin.steps.train import train as step
 
-    family, _ = _resolve(reference)
+    family, _ = resolve(reference)
     return step(family, variant(reference, file, settings), root=runs, say=say or silent, loggers=loggers)
 
 
@@ -87,7 +88,9 @@ def distill(
     say: "Say | None" = None,
 ) -> "Run":
     """``train`` with a teacher (a variant or a run); what is matched comes from the recipe, else from the family."""
-    family, found = _resolve(reference)
+    from weighin.steps.references import resolve
+
+    family, found = resolve(reference)
     changes: dict[str, Any] = {"recipe.teacher": teacher.removeprefix(f"{family.name}/")}
     if not found.recipe.match and not found.recipe.relabel:
         changes |= {"recipe.match": {k: m.model_dump() for k, m in family.match.items()}, "recipe.relabel": not family.match}
@@ -104,9 +107,10 @@ def export(
     from weighin.core import registry
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
+    from weighin.steps.references import opened
 
     wanted = [registry.runtime(name).full_name for name in runtimes or registry.usual()]
-    family, found, opened = _opened(run, runs, say)
+    family, found, opened = opened(run, runs, say or silent)
     return [path for runtime in wanted for path in step(family, found, opened, runtime, say=say or silent)]
 
 
@@ -123,9 +127,10 @@ def load(
     from weighin.core.engine import silent
     from weighin.steps.export import export as step
     from weighin.steps.predictors import eager_predictor, load_predictor
+    from weighin.steps.references import opened
 
     runtime = registry.runtime(runtime).full_name if runtime else ""
-    family, found, run = _opened(reference, runs, say)
+    family, found, run = opened(reference, runs, say or silent)
     if not runtime:
         return eager_predictor(family, found, run)
     step(family, found, run, runtime, say=say or silent)
@@ -148,13 +153,13 @@ def weigh(
     from weighin.core.result import Candidate
     from weighin.steps.candidate import Weighed
     from weighin.steps.export import export as make
+    from weighin.steps.references import opened
     from weighin.steps.weigh import weigh as step
 
-    candidates = []
     threads, wanted = how.pop("threads", 1), [registry.runtime(r).full_name for r in runtimes or registry.runtimes()[:1]]
-    opened = [_opened(reference, runs, say) for reference in references]  # trained before an export sets the threads of torch
-    broken = []
-    for family, found, run in opened:
+    candidates, broken = [], []
+    # all are trained before an export sets the threads of torch
+    for family, found, run in [opened(reference, runs, say or silent) for reference in references]:
         for runtime in wanted:
             try:
                 make(family, found, run, runtime, say=say or silent)
@@ -217,14 +222,35 @@ def predict(
     from weighin.core.engine import silent
     from weighin.steps.export import export as make
     from weighin.steps.predict import predict as step
+    from weighin.steps.references import opened
 
     runtime = registry.runtime(runtime).full_name if runtime else ""
-    family, found, run = _opened(reference, runs, say)
+    family, found, run = opened(reference, runs, say or silent)
     found = _used_otherwise(found, settings) if settings else found
     if runtime:
         make(family, found, run, runtime, say=say or silent)
     where = Path(out) if out else None
     return step(family, found, run, [Path(p) for p in paths], runtime=runtime, out=where, emit=emit, say=say or silent)
+
+
+def use(
+    family: str,
+    tool: str,
+    paths: Sequence[Path | str] = (),
+    *,
+    models: Sequence[str | Path] = (),
+    runtime: str = "",
+    settings: Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    runs: Path | str | None = None,
+    say: "Say | None" = None,
+) -> Any:
+    """A family's own tool (dynamics, an index); its summary, with its files under ``out``. See ``family.tools()``."""
+    from weighin.core.engine import silent
+    from weighin.steps.use import use as step
+
+    how = {"models": models, "runtime": runtime, "settings": settings, "out": Path(out) if out else None}
+    return step(family, tool, [Path(p) for p in paths], root=runs, say=say or silent, **how)
 
 
 def verify(report: Path | str, *, again: Sequence[str] = (), runs: Path | str | None = None) -> list[str]:
@@ -257,42 +283,3 @@ def _used_otherwise(variant: "Variant[Any, Any]", settings: Mapping[str, Any]) -
         came = f"predict got the setting {others[0]!r}"
         raise ConfigError(came, "The weights are made already: only predict.* can change", "weighin train takes the others")
     return variant.but(**settings)
-
-
-def _resolve(reference: str) -> "tuple[Family[Any, Any, Any], Variant[Any, Any]]":
-    from weighin.core import registry
-    from weighin.core.errors import ConfigError
-
-    name, _, found = reference.partition("/")
-    family = registry.family(name)
-    if not found:
-        raise ConfigError(
-            f"{reference!r} names no variant", f"There are: {', '.join(family.variants())}", f"Write {name}/VARIANT"
-        )
-    return family, family.variant(found)
-
-
-def _names_variant(reference: str) -> bool:
-    """Whether ``reference`` is ``family/variant``, not the folder of a run (which may be missing or damaged)."""
-    from weighin.core import registry
-
-    path = Path(reference)
-    if (path / "run.json").exists() or reference.count("/") > 1 or reference[:1] in (".", "/", "~"):
-        return False
-    return not path.exists() or reference.partition("/")[0] in registry.names("families")
-
-
-def _opened(
-    reference: "str | Path | Run", runs: Path | str | None, say: "Say | None" = None
-) -> "tuple[Family[Any, Any, Any], Variant[Any, Any], Run]":
-    """A run by object, folder, or ``family/variant`` - then the trained run of that variant, used as it says."""
-    from weighin.core import registry
-    from weighin.core.run import Run
-    from weighin.steps.predictors import variant_of
-
-    if isinstance(reference, str) and _names_variant(reference):
-        family, found = _resolve(reference)
-        return family, found, train(reference, runs=runs, say=say)
-    run = reference if isinstance(reference, Run) else Run.open(Path(reference))
-    family = registry.family(run.info.family)
-    return family, variant_of(family, run), run

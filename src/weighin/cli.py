@@ -15,6 +15,7 @@ import typer
 import weighin
 from weighin.cli_options import AsJson, Best, Data, Limits, Profile, Ref, Runs, Runtimes, Sets, print_json
 from weighin.cli_report import verbs
+from weighin.cli_use import verbs as tools
 
 app = typer.Typer(
     help="Puts a family of model variants on the scales and says, with evidence, which one to ship.",
@@ -263,6 +264,7 @@ def _plain(line: dict[str, Any]) -> str:
     return f"{name}: {line.get('error') or line.get('written') or json.dumps(line['answer'], ensure_ascii=False)}"
 
 
+app.add_typer(tools)
 app.add_typer(verbs)  # after those above, in the order of work
 
 

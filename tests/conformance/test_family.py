@@ -9,7 +9,7 @@ import torch
 
 from killing import killed
 from weighin.core.config import Variant, from_yaml, to_yaml
-from weighin.core.errors import InputError
+from weighin.core.errors import ConfigError, InputError
 from weighin.core.family import Example, Part, Score
 from weighin.core.recording import eager
 from weighin.core.run import identity, load_tensors
@@ -185,3 +185,11 @@ def test_killed_and_resumed_equals_uninterrupted(family, tmp_path):
     resumed, whole = (load_tensors(run.weights) for run in found)
     assert resumed.keys() == whole.keys()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_tools_say_what_they_do_and_refuse_what_they_cannot_take(family):
+    for name, tool in family.tools().items():
+        least, most = tool.models
+        assert tool.about and 0 <= least <= most and tool.dials().model_dump(mode="json") is not None
+        with pytest.raises(ConfigError, match=f"It takes {least}"):
+            tool.checked(name, most + 1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from weighin.core.config import Match, Variant
 from weighin.core.errors import ConfigError, unknown
 from weighin.core.files import listing_hash
+from weighin.core.tool import Tools
 
 X = TypeVar("X")
 T = TypeVar("T")
@@ -184,6 +185,10 @@ class Family(ABC, Generic[X, T, Y]):
     def save_answers(self, path: Path, named: Sequence[tuple[str, Y]], out: Path) -> Sequence[Path]:
         """Files to write beside the answers for one input file (a repaired font, a searchable PDF); none by default."""
         return ()
+
+    def tools(self) -> Tools:
+        """Name -> what users of this family do beside predicting, for ``weighin use``."""
+        return {}
 
     def fingerprint(self, data: str) -> str:
         """A hash of what ``data`` names, without reading all of it: names and sizes of the files."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 from weighin.core.config import Recipe, Settings, Variant
 from weighin.core.errors import DataError, InputError
 from weighin.core.family import Bound, Check, Example, Family, Part, Predictor, Score, Split, Tally, shifted
+from weighin.core.tool import Tool, ToolCall, Tools
 
 
 class Model(Settings):
@@ -150,3 +152,22 @@ class Points(Family[Point, int, int]):
     def checks(self, predict: Predictor[Point, int], examples: Sequence[Example[Point, int]]) -> Sequence[Check]:
         answers = predict([e.x for e in examples])
         return [Check("answers are arms", set(answers) <= {0, 1, 2}, str(sorted(set(answers))), "0, 1, 2")]
+
+    def tools(self) -> Tools:
+        return {"vote": Tool("what most models say of the points of files", Vote, _vote, models=(1, 3))}
+
+
+class Vote(Settings):
+    least: int = 1  # votes that an arm needs
+
+
+def _vote(call: ToolCall) -> dict[str, Any]:
+    points = [Points().read(path.read_bytes()) for path in call.paths]
+    answers = [model.predict(points) for model in call.models]
+    (call.out / "votes.json").write_text(json.dumps(answers))
+    agreed = [max(votes.count(v) for v in votes) >= call.dials.least for votes in map(list, zip(*answers))]
+    return {
+        "models": [m.name for m in call.models],
+        "agreed": sum(agreed),
+        "modules": sum(m.module is not None for m in call.models),
+    }
