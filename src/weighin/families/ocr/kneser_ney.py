@@ -38,11 +38,11 @@ def train(texts: Iterable[str], characters: str, order: int = ORDERS, cuts: Sequ
 
 
 def _stream(texts: Iterable[str], index: dict[str, int], begin: int, end: int) -> np.ndarray:
-    """All texts as one row of symbols, int64 [n]: 0 between them, where nothing is predicted and no context reaches over."""
+    """All texts as one row of symbols, int64 [n]: 0 before each begin, -1 for a foreign character; no n-gram reaches over."""
     symbols: list[int] = []
     for text in texts:
-        inner = [index.get(character, 0) for character in text]
-        if any(inner):
+        inner = [index.get(character, -1) for character in text]
+        if max(inner, default=-1) > 0:
             symbols += [0, begin, *inner, end]
     return np.array(symbols, np.int64)
 
@@ -50,17 +50,16 @@ def _stream(texts: Iterable[str], index: dict[str, int], begin: int, end: int) -
 def _counted(stream: np.ndarray, length: int, contexts: bool) -> Counts:
     """n-grams of ``length`` symbols: how often, or behind how many different symbols (a break is one), each was seen."""
     extra = int(contexts)
-    rows = len(stream) - length - extra + 1
-    context, whole = np.zeros(max(rows, 0), np.int64), np.ones(max(rows, 0), bool)
+    rows = max(len(stream) - length - extra + 1, 0)
+    context, whole = np.zeros(rows, np.int64), np.ones(rows, bool)
     for place in range(length - 1 + extra):
-        part = stream[place : place + len(context)]
-        context = context << BITS | part
+        part = stream[place : place + rows]
+        context = context << BITS | part.clip(min=0)
         whole &= (part > 0) | (place < extra)
-    last = stream[len(stream) - len(context) :]
-    before = stream[len(stream) - len(context) - 1 : -1]  # nothing is predicted behind a break, nor is the begin
-    whole &= (last > 0) & (before > 0)
-    context, symbol, counts = _unique(context[whole], last[whole])
-    return _unique(context & MASKS[length - 1], symbol) if contexts else (context, symbol, counts)
+    symbol, before = (given[len(stream) - rows :] for given in (stream, np.append(0, stream[:-1])))
+    whole &= (symbol > 0) & (before != 0)  # the begin is not predicted
+    different, symbols, counts = _unique(context[whole], symbol[whole])
+    return _unique(different & MASKS[length - 1], symbols) if contexts else (different, symbols, counts)
 
 
 def _unique(context: np.ndarray, symbol: np.ndarray) -> Counts:
