@@ -61,8 +61,8 @@ def test_foreign_characters_break_a_text_and_are_never_predicted():
 
 
 def test_rare_ngrams_are_left_out():
-    whole = kneser_ney.train(TEXTS + ["ଅପୂର୍ବ"], ODIA.characters, 6, (1,) * 6)
-    small = kneser_ney.train(TEXTS + ["ଅପୂର୍ବ"], ODIA.characters, 6, (1, 1, 2, 2, 2, 2))
+    whole = kneser_ney.train([*TEXTS, "ଅପୂର୍ବ"], ODIA.characters, 6, (1,) * 6)
+    small = kneser_ney.train([*TEXTS, "ଅପୂର୍ବ"], ODIA.characters, 6, (1, 1, 2, 2, 2, 2))
     assert len(small.symbols) < len(whole.symbols) and sums_to_one(small, small.contexts.tolist())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from weighin.core.errors import DataError
-from weighin.core.files import write_atomic
+from weighin.core.files import write_text
 from weighin.families.ocr.ngram import BITS, MASKS, ORDERS, Ngrams
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ Gram = tuple[float, list[str], float]  # log10 probability, tokens, log10 back-o
 
 def save(model: Ngrams, path: Path) -> None:
     """Writes an ARPA file, atomically. ``<s>`` and ``</s>`` are there because KenLM asks for them."""
-    write_atomic(path, lambda temporary: temporary.write_text("".join(_lines(model)), encoding="utf-8"))
+    write_text(path, "".join(_lines(model)))
 
 
 def _lines(model: Ngrams) -> Iterator[str]:

@@ -1,0 +1,79 @@
+"""From the scores of one line, seen once or several times, to its readings: all strategies in their order."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from weighin.families.ocr import arpa, confidence, dictionary, ensemble, kneser_ney, ngram
+from weighin.families.ocr.alphabet import Alphabet
+from weighin.families.ocr.decode import Decoder
+from weighin.families.ocr.dictionary import Dictionary
+from weighin.families.ocr.line import Hypothesis, Scores
+from weighin.families.ocr.ngram import Ngrams
+from weighin.families.ocr.use import Use
+
+
+class Reader:
+    """Decodes, calibrates, votes and corrects, as the dials say."""
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        dials: Use,
+        model: Ngrams | None = None,
+        words: Dictionary | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        self.alphabet, self.dials, self.words = alphabet, dials, words
+        self.temperature = dials.temperature or temperature
+        self.decoder = Decoder(alphabet, dials, model)
+
+    def __call__(self, scores: Sequence[Scores]) -> list[Hypothesis]:
+        """Hypotheses of one line, best first, from its scores [t,classes] by each scale and member.
+
+        Letters stand on the frames of the first scores. Never empty.
+        """
+        if self.dials.combine == "frames" or len(scores) == 1:
+            joined = scores[0] if len(scores) == 1 else ensemble.mean(scores)
+            return self._corrected(self._sure(joined), joined)
+        lists = [self._sure(each) for each in scores]
+        read = [ensemble.retimed(found[0], len(each), len(scores[0])) for found, each in zip(lists, scores, strict=True)]
+        best = ensemble.VOTES[self.dials.combine](read)
+        others = {one.text: one for one in read if one.text != best.text}
+        return self._corrected([best, *others.values()], scores[0])
+
+    def _sure(self, log_probabilities: Scores) -> list[Hypothesis]:
+        """Hypotheses of one table of scores, the first with calibrated probabilities."""
+        best, *others = self.decoder(log_probabilities)
+        letters = confidence.tempered(log_probabilities, best.letters, self.alphabet, self.temperature)
+        return [replace(best, letters=letters), *others]
+
+    def _corrected(self, found: Sequence[Hypothesis], log_probabilities: Scores) -> list[Hypothesis]:
+        if self.words is None or self.dials.dictionary == "off":
+            return list(found)
+        best = self.words.correct(found[0], log_probabilities, self.dials, self.temperature)
+        return [best, *(other for other in found if other.text != best.text)]
+
+    def fit(self, scores: Sequence[Sequence[Scores]], truth: Sequence[str]) -> float:
+        """The temperature for these dials from lines whose texts are known; combined by frames where there are several."""
+        joined = [each[0] if len(each) == 1 else ensemble.mean(each) for each in scores]
+        return confidence.fit(joined, [self.decoder(each)[0] for each in joined], truth, self.alphabet)
+
+
+def prepare(texts: Iterable[str], alphabet: Alphabet, folder: Path) -> None:
+    """Writes what strategies need of the training text: language model and dictionary. ``texts`` are canonical."""
+    texts = [alphabet.readable(text) for text in texts]
+    ngram.save(kneser_ney.train(texts, alphabet.characters), folder / ngram.FILE)
+    dictionary.of_texts(texts, alphabet).save(folder)
+
+
+def make(alphabet: Alphabet, dials: Use, folder: Path) -> Reader:
+    """The reader of a run's assets; of the user's files where the dials name them. Loads only what the dials need."""
+    model = words = None
+    if dials.speaks:
+        given = dials.model
+        model = arpa.load(Path(given), alphabet.characters) if given else ngram.load(folder / ngram.FILE)
+        model = model.fits(alphabet.characters)
+    if dials.dictionary != "off":
+        words = dictionary.load(folder, alphabet) if dials.words is None else dictionary.read(Path(dials.words), alphabet)
+    return Reader(alphabet, dials, model, words, confidence.load(folder))
