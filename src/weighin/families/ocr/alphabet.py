@@ -32,6 +32,7 @@ class Alphabet:
     halant: str
     digits: str
     others: str = ""
+    conjuncts: tuple[str, ...] = ()  # a font that sets these without a visible halant knows the script
     folds: tuple[tuple[str, str], ...] = ()
     extra: str = field(default=" " + _ASCII + _MARKS + "।॥")
 
@@ -105,6 +106,7 @@ ODIA = Alphabet(
     halant="\u0b4d",
     digits=_span((0x0B66, 0x0B6F)),
     others="\u0b3c\u0b3d\u0b70",
+    conjuncts=("କ୍ଷ", "ଷ୍ଟ", "ନ୍ତ", "ସ୍ତ"),
     folds=(("\u0b64", "।"), ("\u0b65", "॥"), ("\u0b4d\u0b2f", "\u0b4d\u0b5f")),
 )
 BENGALI = Alphabet(
@@ -120,6 +122,7 @@ BENGALI = Alphabet(
     halant="\u09cd",
     digits=_span((0x09E6, 0x09EF)),
     others="\u09bc\u09bd৳",
+    conjuncts=("ক্ষ", "ষ্ট", "ন্ত", "স্ত"),
     folds=(("\u09e4", "।"), ("\u09e5", "॥")),
 )
 DEVANAGARI = Alphabet(
@@ -133,6 +136,7 @@ DEVANAGARI = Alphabet(
     halant="\u094d",
     digits=_span((0x0966, 0x096F)),
     others="\u093c\u093d\u0950\u0970",
+    conjuncts=("क्ष", "ष्ट", "न्त", "त्र"),
 )
 
 ALPHABETS: Mapping[str, Alphabet] = {alphabet.name: alphabet for alphabet in (ODIA, BENGALI, DEVANAGARI)}

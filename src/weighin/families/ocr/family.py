@@ -1,0 +1,120 @@
+"""The family ``ocr``: what does this line say, how sure is that, and which way of reading is worth its price?"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import ctc_loss, log_softmax
+
+from weighin.core.config import Match
+from weighin.core.family import Bound, Example, Family, Json, Part, Split, Tally
+from weighin.families.ocr import augment, images, inputs, metrics, predict, variants
+from weighin.families.ocr import data as source
+from weighin.families.ocr.line import Line, Reading
+from weighin.families.ocr.model import LineBatch, LineNet, parts_of
+from weighin.families.ocr.predict import LinePredictor, Recogniser, frames_of
+
+
+class Ocr(Family[Line, str, Reading]):
+    """Lines of Odia, and of any script whose alphabet is there."""
+
+    name = "ocr"
+    about = "what does this line say: Odia print, from a line, a page or a PDF"
+    scores = metrics.SCORES
+    datas = source.KINDS
+    match: Mapping[str, Match] = {"logits": Match(distance="kl", temperature=1.0)}
+    libraries = ("pillow", "uharfbuzz", "rapidfuzz")
+
+    def variants(self) -> Mapping[str, Recogniser]:
+        """See ``variants.py``."""
+        return variants.variants()
+
+    def examples(self, data: str, split: Split) -> Sequence[Example[Line, str]]:
+        """y is canonical text, group the document, kind the condition and the font."""
+        return source.examples(data, split)
+
+    def batch(self, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> LineBatch:
+        """See :class:`LineBatch`."""
+        pictures = [inputs.seen(e.x.pixels, variant.model.height) for e in examples]
+        targets = [variant.model.letters.encode(e.y) for e in examples]
+        target = torch.zeros(len(targets), max(1, *map(len, targets)), dtype=torch.int64)
+        for row, classes in zip(target, targets, strict=True):
+            row[: len(classes)] = torch.tensor(classes, dtype=torch.int64)
+        frames = torch.tensor([frames_of(picture.shape[1]) for picture in pictures])
+        return LineBatch(torch.from_numpy(inputs.stacked(pictures)), frames, target, torch.tensor([len(t) for t in targets]))
+
+    def build(self, variant: Recogniser) -> nn.Module:
+        """Channels last in memory: a quarter faster to train on a CPU."""
+        return LineNet(variant.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def loss(self, outputs: Mapping[str, Tensor], batch: LineBatch, variant: Recogniser) -> Mapping[str, Tensor]:
+        """Connectionist temporal classification (Graves et al. 2006), nats a character; lines too short for their text count 0."""
+        scores = log_softmax(outputs["logits"].float(), 2).transpose(0, 1)  # [T,B,classes]
+        lost = ctc_loss(scores, batch.target, batch.frames, batch.length, reduction="none", zero_infinity=True)  # [B]
+        return {"ctc": lost.sum() / batch.length.sum().clamp(min=1)}
+
+    def parts(self, model: nn.Module, variant: Recogniser) -> Mapping[str, Part]:
+        """``net``."""
+        assert isinstance(model, LineNet)
+        return parts_of(model)
+
+    def predictor(self, parts: Mapping[str, Bound], variant: Recogniser, folder: Path) -> LinePredictor:
+        """See ``predict.py``."""
+        return predict.make(parts, variant, folder)
+
+    def read(self, raw: bytes) -> Line:
+        """One picture of one line. Raises InputError."""
+        return images.line_of(raw)
+
+    def show(self, y: Reading) -> Json:
+        """Text, confidence and words with their place in the line."""
+        words = [{"text": w.text, "confidence": round(w.confidence, 4), "x": [round(x, 1) for x in w.box]} for w in y.words]
+        shown = {"text": y.text, "confidence": round(y.confidence, 4), "words": words}
+        if y.alternatives:
+            shown["alternatives"] = [{"text": text, "score": round(score, 4)} for text, score in y.alternatives]
+        return shown
+
+    def score(self, predicted: Sequence[Reading], examples: Sequence[Example[Line, str]]) -> Mapping[str, Tally]:
+        """See ``metrics.py``."""
+        return metrics.score(predicted, examples)
+
+    def augment(
+        self, variant: Recogniser, examples: Sequence[Example[Line, str]], rng: np.random.Generator
+    ) -> Sequence[Example[Line, str]]:
+        """See ``augment.py``."""
+        return augment.augment(examples, rng)
+
+    def prepare(self, model: nn.Module, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> None:
+        """What the classes mean, beside the weights."""
+        predict.write_alphabet(variant.model.letters, folder)
+
+    def relabel(self, example: Example[Line, str], y: Reading) -> Example[Line, str]:
+        """The picture as it is, with what a teacher read in it."""
+        return replace(example, x=Line(example.x.pixels, example.x.source), y=y.text)
+
+    def brief(self, y: Reading) -> str:
+        """The text."""
+        return y.text
+
+    def picture(self, x: Line) -> bytes:
+        """The line as it came."""
+        buffer = io.BytesIO()
+        Image.fromarray(x.pixels).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def notes(self, examples: Sequence[Example[Line, str]]) -> Mapping[str, float | str]:
+        """How much text there is, and of what kinds."""
+        return {
+            "characters": sum(len(e.y) for e in examples),
+            "documents": len({e.group for e in examples}),
+            "fonts": ", ".join(sorted({e.kind.split(", ", 1)[1] for e in examples if ", " in e.kind})),
+        }
+
+    def fingerprint(self, data: str) -> str:
+        """Files, fonts and the making of lines."""
+        return source.fingerprint(data)

@@ -1,0 +1,63 @@
+"""The variants: one recogniser in four sizes, one of convolutions alone."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from weighin.core.config import Recipe
+from weighin.families.ocr.model import OcrModel
+from weighin.families.ocr.predict import Recogniser
+from weighin.families.ocr.use import Use
+
+_RECIPE = Recipe(cpu_minutes=40, batch=32, lr=3e-3, weight_decay=0.01, warmup=0.03, ema=0.999, precision="bf16", save_every=500)
+
+LIGHT = Recogniser(
+    name="light",
+    about="convolutions and a bidirectional LSTM, lines 40 pixels high",
+    model=OcrModel(),
+    recipe=_RECIPE,
+    predict=Use(),
+)
+TINY = LIGHT.but(
+    "tiny",
+    "light with half the channels",
+    **{"model.stem": (16, 32, 48, 64), "model.width": 128, "model.blocks": (0, 0, 1, 0)},
+)
+FULL = LIGHT.but(
+    "full",
+    "light with more channels and two layers over time, lines 48 pixels high",
+    **{
+        "model.height": 48,
+        "model.stem": (32, 64, 128, 192),
+        "model.blocks": (0, 1, 2, 1),
+        "model.width": 384,
+        "model.layers": 2,
+    },
+)
+SWIFT = LIGHT.but(
+    "swift",
+    "light with separable convolutions over time for the LSTM: nothing in it waits for the frame before",
+    **{"model.trunk": "conv", "model.width": 192, "model.layers": 4},
+)
+NANO = TINY.but(
+    "nano",
+    "trains in seconds: for tests and first steps",
+    **{
+        "model.height": 32,
+        "model.stem": (8, 16, 32, 48),
+        "model.blocks": (0, 0, 0, 0),
+        "model.width": 96,
+        "model.drop": 0.0,
+        "recipe.cpu_minutes": None,
+        "recipe.steps": 400,
+        "recipe.batch": 16,
+        "recipe.lr": 5e-3,
+        "recipe.ema": None,
+        "recipe.precision": "fp32",
+    },
+)
+
+
+@cache
+def variants() -> Mapping[str, Recogniser]:
+    """Name -> variant."""
+    return {variant.name: variant for variant in (NANO, TINY, LIGHT, FULL, SWIFT)}
