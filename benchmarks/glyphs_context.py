@@ -50,7 +50,7 @@ def main() -> None:
     hits: dict[str, list[float]] = {"alone": [], "context": [], "alone merged": [], "context merged": []}
     groups: list[str] = []
     for group, path in held_out(arguments.files):
-        named, truths = family.expand(Path(path)) or [], [g.labels for g in font_glyphs(Path(path))]
+        [named], truths = family.expand(Path(path)) or [[]], [g.labels for g in font_glyphs(Path(path))]
         for kind in ("alone", "context"):
             use = variant.but(**{"predict.context": kind == "context"})
             answers = eager_predictor(family, use, run)([x for _, x in named])

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_data_error_of_one_file_stops_nobody(points, answer, folder, monkeypat
 
 def test_a_file_that_holds_many(points, answer, folder, monkeypatch, tmp_path):
     def expand(self, path):
-        return [("one", (0.1, 0.2)), ("two", (0.3, 0.4))] if path.name == "a.json" else None
+        return [[("one", (0.1, 0.2)), ("two", (0.3, 0.4))]] if path.name == "a.json" else None
 
     def save_answers(self, path, named, out):
         (out / "beside.txt").write_text(str(len(named)))
@@ -139,7 +140,7 @@ def lines_of_newlines_raw(raw):
 
 
 def test_a_file_of_many_that_was_cut_is_done_again(points, answer, folder, tmp_path, monkeypatch):
-    many = [(str(n), (0.1 * n, 0.2)) for n in range(5)]
+    many = [[(str(n), (0.1 * n, 0.2)) for n in range(5)]]
     monkeypatch.setattr(type(points), "expand", lambda self, path: many)
     out = tmp_path / "out.jsonl"
     answer([folder / "a.json", folder / "b.json"], out=out)
@@ -147,6 +148,83 @@ def test_a_file_of_many_that_was_cut_is_done_again(points, answer, folder, tmp_p
     out.write_bytes(whole[:-30])
     answer([folder / "a.json", folder / "b.json"], out=out)
     assert out.read_bytes() == whole
+
+
+class Pages(Sequence):
+    """Three pages of two points, made when asked for; keeps which were."""
+
+    def __init__(self, damaged=()):
+        self.asked, self.damaged = [], damaged
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, place):
+        self.asked.append(place)
+        if place in self.damaged:
+            raise InputError(f"Page {place + 1} is damaged")
+        return [(f"page {place + 1} point {n}", (0.1 * place, 0.1 * n)) for n in range(2)]
+
+
+@pytest.fixture
+def paged(points, folder, monkeypatch):
+    """a.json has three pages; what is asked of them, and what is saved, is kept."""
+    pages, saved = Pages(), []
+    monkeypatch.setattr(type(points), "expand", lambda self, path: pages if path.name == "a.json" else None)
+    monkeypatch.setattr(type(points), "save_answers", lambda self, path, named, out: saved.append(named) or ())
+    return pages, saved
+
+
+def test_groups_are_answered_one_after_the_other(answer, folder, tmp_path, paged):
+    pages, saved = paged
+    heard, lines = [], []
+    assert answer([folder / "a.json"], emit=lines.append, say=lambda *said: heard.append(said)) == (6, 0)
+    assert pages.asked == [0, 1, 2] and [len(named) for named in saved] == [2, 2, 2]
+    assert heard == [("predict", pytest.approx(n / 3), f"a.json {n}/3") for n in (1, 2, 3)]
+    assert [line["group"] for line in lines] == [[n, 3] for n in (1, 1, 2, 2, 3, 3)]
+
+
+def test_an_interruption_goes_on_with_the_next_group(answer, folder, tmp_path, paged):
+    pages, _ = paged
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    answer([folder / "a.json", folder / "b.json"], out=whole)
+    pages.asked.clear()
+
+    def interrupted(said, share, name):
+        if name == "a.json 2/3":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer([folder / "a.json", folder / "b.json"], out=out, say=interrupted)
+    assert len(lines_of(out)) == 4 and pages.asked == [0, 1]
+    pages.asked.clear()
+    assert answer([folder / "a.json", folder / "b.json"], out=out) == (3, 0)
+    assert pages.asked == [2] and out.read_bytes() == whole.read_bytes()
+    assert answer([folder / "a.json", folder / "b.json"], out=out) == (0, 0) and pages.asked == [2]
+
+
+def test_groups_before_a_cut_line_are_kept(answer, folder, tmp_path, paged):
+    """Also the last whole line's group goes: the line that was cut may be of it."""
+    pages, _ = paged
+    out = tmp_path / "out.jsonl"
+    answer([folder / "a.json", folder / "b.json"], out=out)
+    whole = out.read_bytes()
+    ends = [n for n, byte in enumerate(whole) if byte == ord("\n")]
+    for lines_left, again in ((1, [0, 1, 2]), (2, [0, 1, 2]), (3, [1, 2]), (4, [1, 2]), (5, [2])):
+        out.write_bytes(whole[: ends[lines_left - 1] + 9])
+        pages.asked.clear()
+        answer([folder / "a.json", folder / "b.json"], out=out)
+        assert out.read_bytes() == whole
+        assert pages.asked == again
+
+
+def test_a_damaged_group_does_not_stop_the_others(answer, folder, tmp_path, paged):
+    pages, saved = paged
+    pages.damaged = (1,)
+    out = tmp_path / "out.jsonl"
+    assert answer([folder / "a.json"], out=out) == (4, 1)
+    assert lines_of(out)[2] == {"file": str(folder / "a.json"), "error": "Page 2 is damaged.", "group": [2, 3]}
+    assert len(saved) == 2 and answer([folder / "a.json"], out=out) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -178,17 +178,22 @@ class Family(ABC, Generic[X, T, Y]):
         """Facts of a whole test split, sampled or not, that a reader needs beside the scores (a ceiling, a trivial answer)."""
         return {}
 
-    def expand(self, path: Path) -> Sequence[tuple[str, X]] | None:
-        """The inputs of one file for ``weighin predict`` when it holds many (a font, a PDF); None: it is one input."""
+    def expand(self, path: Path) -> Sequence[Sequence[tuple[str, X]]] | None:
+        """The named inputs of one file for ``weighin predict`` when it holds many (a font, a PDF); None: it is one input.
+
+        They come in groups, each made when it is asked for, answered together and forgotten before the next: all glyphs
+        of a font, whose answers depend on each other, are one group; of a PDF each page is one. The length is known
+        without reading all. After a kill the same command goes on with the first group that was not finished.
+        """
         return None
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Y]], out: Path) -> Sequence[Path]:
-        """Files to write beside the answers for one input file (a repaired font, a searchable PDF); none by default."""
-        return ()
+        """Files to write beside the answers for one input file (a repaired font, a searchable PDF); none by default.
 
-    def tools(self) -> Tools:
-        """Name -> what users of this family do beside predicting, for ``weighin use``."""
-        return {}
+        Called after every group of ``expand`` with that group's answers; returns the files that are whole by now. A group
+        may come twice, after a kill between this and the record of its answers.
+        """
+        return ()
 
     def fingerprint(self, data: str) -> str:
         """A hash of what ``data`` names, without reading all of it: names and sizes of the files."""

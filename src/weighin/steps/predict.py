@@ -1,9 +1,9 @@
-"""The verb ``predict``: files in, answers out, one line each; a folder that was half done goes on."""
+"""The verb ``predict``: files in, answers out, one line each; what was half done goes on, page by page of long files."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from weighin.core.config import Variant
 from weighin.core.engine import Say, silent
@@ -17,6 +17,8 @@ ANSWERS = {"answer", "error", "written"}  # every line has one of them
 BEGIN = b'{"file": "'
 
 Line = dict[str, Any]
+Groups = Sequence[Sequence[tuple[str, Any]]]
+Ask = Callable[[Sequence[Any]], list[Any]]
 
 
 def predict(
@@ -34,34 +36,64 @@ def predict(
     """Answers every file (folders are walked); returns how many inputs were answered and how many were refused.
 
     ``emit`` gets ``{"file", "part", "answer"}`` or ``{"file", "error"}``. With ``out`` the lines also go to a JSONL
-    file, and files whose lines stand there already are skipped. Files beside the answers (a repaired font) are
-    written next to ``out``, or where the command was called.
+    file, and what stands there already is skipped: of a file in several groups (pages) each line has ``"group": [k, n]``.
+    Files beside the answers (a repaired font) are written next to ``out``, or where the command was called.
     """
     predictor = load_predictor(family, variant, run, runtime, threads) if runtime else eager_predictor(family, variant, run)
     done = _finished(out)
     own = out.resolve() if out else None  # may lie in the folder that is walked
-    files = [path for path in dict.fromkeys(_files(paths)) if str(path) not in done and path.resolve() != own]
+    files = [path for path in dict.fromkeys(_files(paths)) if _ahead(done, path) and path.resolve() != own]
     answered = refused = 0
     for number, path in enumerate(files):
-        lines = _lines(family, predictor, path, out.parent if out else Path())
-        answered += sum("answer" in line for line in lines)
-        refused += sum("error" in line for line in lines)
-        for line in lines:
-            emit(line)
-        if out:
-            _append(out, lines)
-        say("predict", (number + 1) / len(files), path.name)
+        start = done.get(str(path), Done(0, 1)).groups
+        for share, name, lines in _groups(family, predictor, path, out.parent if out else Path(), start):
+            answered += sum("answer" in line for line in lines)
+            refused += sum("error" in line for line in lines)
+            for line in lines:
+                emit(line)
+            if out:
+                _append(out, lines)
+            say("predict", (number + share) / len(files), name)
     return answered, refused
 
 
-def _lines(
-    family: Family[Any, Any, Any], predictor: Callable[[Sequence[Any]], list[Any]], path: Path, beside: Path
-) -> list[Line]:
-    """All lines of one file; what cannot be read is one line with the reason."""
+class Done(NamedTuple):
+    """How many groups of a file are answered, and of how many."""
+
+    groups: int
+    of: int
+
+
+def _ahead(done: Mapping[str, Done], path: Path) -> bool:
+    """Whether anything of a file is left to do."""
+    found = done.get(str(path))
+    return found is None or found.groups < found.of
+
+
+def _groups(
+    family: Family[Any, Any, Any], predictor: Ask, path: Path, beside: Path, start: int
+) -> Iterator[tuple[float, str, list[Line]]]:
+    """Of every group of a file from ``start`` on: the share of the file that is done then, what to call it, its lines."""
     try:
         many = family.expand(path)
-        named = many if many is not None else [("", family.read(_bytes(path)))]
-        answers = predictor([x for _, x in named])  # all at once: what one file holds may depend on each other
+    except (InputError, DataError) as error:
+        yield 1.0, path.name, [{"file": str(path), "error": str(error)}]
+        return
+    count = len(many) if many is not None else 1
+    for place in range(start, count):
+        lines = _lines(family, predictor, path, beside, many, place)
+        if count > 1:
+            lines = [{**line, "group": [place + 1, count]} for line in lines]
+        yield (place + 1) / count, f"{path.name} {place + 1}/{count}" if count > 1 else path.name, lines
+
+
+def _lines(
+    family: Family[Any, Any, Any], predictor: Ask, path: Path, beside: Path, many: Groups | None, place: int
+) -> list[Line]:
+    """All lines of one group of a file; what cannot be read is one line with the reason."""
+    try:
+        named = many[place] if many is not None else [("", family.read(_bytes(path)))]
+        answers = predictor([x for _, x in named])  # all at once: what one group holds may depend on each other
     except (InputError, DataError) as error:
         return [{"file": str(path), "error": str(error)}]
     pairs = [(name, answer) for (name, _), answer in zip(named, answers, strict=True)]
@@ -85,32 +117,39 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _finished(out: Path | None) -> set[str]:
-    """Files whose answers stand in ``out``; a last line that was cut off is removed, and its file is done again.
+def _finished(out: Path | None) -> dict[str, Done]:
+    """Files with answers in ``out``, and how far they are; a last line that was cut off is removed with all of its group.
 
     Raises ConfigError when ``out`` holds anything else: it is somebody's file.
     """
     if out is None or not out.exists():
-        return set()
+        return {}
     try:
         *whole, cut = out.read_bytes().split(b"\n")
-        lines = [json.loads(line) for line in whole]
-        files = [str(line["file"]) for line in lines]
-        if not all(ANSWERS & line.keys() for line in lines) or cut[: len(BEGIN)] != BEGIN[: len(cut)]:
+        keys = [_key(json.loads(line)) for line in whole]
+        if cut[: len(BEGIN)] != BEGIN[: len(cut)]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         allowed = "It must be new, or hold answers of weighin predict (JSON lines)"
         raise ConfigError(f"--out {out} is something else", allowed, "Choose another file") from None
     if cut:
-        last = files[-1] if files else ""
-        kept = [line for line, file in zip(whole, files) if file != last]
-        write_bytes(out, b"".join(line + b"\n" for line in kept))
-        return set(files) - {last}
-    return set(files)
+        kept = [(line, key) for line, key in zip(whole, keys) if key != keys[-1]]
+        write_bytes(out, b"".join(line + b"\n" for line, _ in kept))
+        keys = [key for _, key in kept]
+    return {file: Done(group, of) for file, group, of in keys}  # the last of a file counts: groups are written in order
+
+
+def _key(line: Line) -> tuple[str, int, int]:
+    """File and group of a line, and how many groups the file has. Raises KeyError, TypeError, ValueError: no such line."""
+    file = str(line["file"])
+    if not ANSWERS & line.keys():
+        raise ValueError
+    group, of = line.get("group", (1, 1))
+    return file, int(group), int(of)
 
 
 def _append(out: Path, lines: Sequence[Line]) -> None:
-    """All lines of one file at once."""
+    """All lines of one group at once."""
     with storing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")

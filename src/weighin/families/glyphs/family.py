@@ -163,11 +163,11 @@ class Glyphs(Family[Glyph, str, Reading]):
             "families": len({e.group for e in examples}),
         }
 
-    def expand(self, path: Path) -> Sequence[tuple[str, Glyph]] | None:
-        """Every glyph of a font by its name; None for any other file."""
+    def expand(self, path: Path) -> Sequence[Sequence[tuple[str, Glyph]]] | None:
+        """Every glyph of a font by its name, in one group; None for any other file."""
         if path.suffix.lower() not in SUFFIXES:
             return None
-        return [(g.name, FontGlyph(g.glyph.bits, g.glyph.box, font=str(path))) for g in font_glyphs(path)]
+        return [[(g.name, FontGlyph(g.glyph.bits, g.glyph.box, font=str(path))) for g in font_glyphs(path)]]
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> Sequence[Path]:
         """For a font: its new cmap as JSON and in a copy of the font."""
