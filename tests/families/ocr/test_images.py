@@ -106,9 +106,9 @@ def test_a_truncated_image_is_refused(kind):
 def test_films_and_pages_are_refused_in_place_of_one_picture(writing):
     frames = [Image.fromarray(writing), Image.fromarray(255 - writing)]
     for kind in ("GIF", "PNG", "WEBP"):
-        with pytest.raises(InputError, match="film of 2 frames.*Save the frame"):
+        with pytest.raises(InputError, match=r"film of 2 frames.*Save the frame"):
             images.grey(saved(frames[0], kind, save_all=True, append_images=frames[1:]))
-    with pytest.raises(InputError, match="2 pages.*weighin predict"):
+    with pytest.raises(InputError, match=r"2 pages.*weighin predict"):
         images.grey(saved(frames[0], "TIFF", save_all=True, append_images=frames[1:]))
 
 

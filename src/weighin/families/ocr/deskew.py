@@ -1,5 +1,7 @@
 """A page made even: light divided out, ink told from paper, turned until its lines are level."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -24,8 +26,8 @@ def flattened(grey: np.ndarray) -> np.ndarray:
     paper = ndimage.maximum_filter(ndimage.median_filter(small, 3), 11)
     dark = paper < DARK * float(np.percentile(paper, 95))
     if dark.any() and not dark.all():
-        rows, columns = ndimage.distance_transform_edt(dark, return_distances=False, return_indices=True)
-        paper = paper[rows, columns]
+        nearest: Any = ndimage.distance_transform_edt(dark, return_distances=False, return_indices=True)
+        paper = paper[nearest[0], nearest[1]]
     paper = np.maximum(ndimage.gaussian_filter(paper.astype(np.float32), 5), 1.0)
     return np.minimum(grey * (255.0 / _resized(paper, grey.shape)), 255.0).astype(np.uint8)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -85,8 +86,8 @@ def gutters(ink: np.ndarray, letter: float) -> np.ndarray:
     rows, columns = (-(-side // cell) for side in ink.shape)
     padded = np.zeros((rows * cell, columns * cell), bool)
     padded[: ink.shape[0], : ink.shape[1]] = ink
-    white = ~padded.reshape(rows, cell, columns, cell).any((1, 3))
-    opened, space = np.zeros_like(white), word_space(ink, letter)
+    white = ~np.asarray(padded.reshape(rows, cell, columns, cell).any((1, 3)))
+    opened, space = np.zeros(white.shape, bool), word_space(ink, letter)
     for letters, spaces, height in GUTTERS:
         width = max(letters * letter, spaces * space)
         opened |= _opened(white, (round(height * letter / cell), max(2, round(width / cell) - 1)))
@@ -110,7 +111,7 @@ def _opened(white: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     whole = np.lib.stride_tricks.sliding_window_view
     core = whole(whole(padded, size[0], 0).all(-1), size[1], 1).all(-1)  # [h + rows + 1, w + columns + 1], by upper left corner
     core = np.pad(core, [(side - 1, side - 1) for side in size])
-    opened = whole(whole(core, size[0], 0).any(-1), size[1], 1).any(-1)
+    opened = np.asarray(whole(whole(core, size[0], 0).any(-1), size[1], 1).any(-1))
     return opened[size[0] : size[0] + white.shape[0], size[1] : size[1] + white.shape[1]]
 
 
@@ -153,10 +154,10 @@ def paragraphs(boxes: Sequence[Box], heights: Sequence[float]) -> list[int]:
     distance or the indent changes."""
     if not boxes:
         return []
-    steps = [b[3] - a[3] for a, b in zip(boxes, boxes[1:]) if b[3] > a[3] and _overlap(a, b)]
+    steps = [b[3] - a[3] for a, b in pairwise(boxes) if b[3] > a[3] and _overlap(a, b)]
     pitch = float(np.median(steps)) if steps else 0.0
     numbers = [0]
-    for (a, b), (tall, taller) in zip(zip(boxes, boxes[1:]), zip(heights, heights[1:])):
+    for (a, b), (tall, taller) in zip(pairwise(boxes), pairwise(heights), strict=True):
         size = max(tall, taller) / max(min(tall, taller), 1e-6) > 1.3
         far = not _overlap(a, b) or not 0 < b[3] - a[3] < BREAK * pitch
         indent = b[0] - a[0] > 0.6 * taller and a[2] - b[2] < 8 * taller

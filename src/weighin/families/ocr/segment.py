@@ -102,7 +102,7 @@ def _cut(page: _Page, number: int, box: tuple[int, int, int, int], ridge: ridges
     x0, x1 = max(0, box[0] - pad), min(page.owner.shape[1], box[2] + pad)
     mine = page.owner[y0:y1, x0:x1] == number
     theirs = (page.owner[y0:y1, x0:x1] > 0) & ~mine | page.dirt[y0:y1, x0:x1]
-    hide = ndimage.binary_dilation(theirs, iterations=2) & ~ndimage.binary_dilation(mine)
+    hide = ndimage.binary_dilation(theirs, iterations=2) & np.logical_not(ndimage.binary_dilation(mine))
     pixels = page.level[y0 * page.step : y1 * page.step, x0 * page.step : x1 * page.step]
     large = np.repeat(np.repeat(hide, page.step, 0), page.step, 1)[: pixels.shape[0], : pixels.shape[1]]
     pixels = np.where(large, 255, pixels).astype(np.uint8)
