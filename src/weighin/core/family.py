@@ -195,6 +195,10 @@ class Family(ABC, Generic[X, T, Y]):
         """
         return ()
 
+    def tools(self) -> Tools:
+        """Name -> what users of this family do beside predicting, for ``weighin use``."""
+        return {}
+
     def fingerprint(self, data: str) -> str:
         """A hash of what ``data`` names, without reading all of it: names and sizes of the files."""
         return listing_hash(data)
