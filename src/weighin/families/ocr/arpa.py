@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 SPACE = "<space>"
 SPACES = (SPACE, "<SPACE>", "\u2581", "|")  # as others write it; the bar only where nothing else is the space
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
+MARKS = (BEGIN, END, UNKNOWN)
 NEVER = -99.0  # log10 probability that stands for zero
 RARE = 2.0  # how much less likely (log10) than the rarest character one is that the file does not have
 
@@ -82,8 +83,9 @@ def load(path: Path, characters: str) -> Ngrams:
     if order > ORDERS:
         raise DataError(f"{path} is of order {order}", f"At most {ORDERS}", f"lmplz -o {ORDERS} makes such a file")
     known = [gram for gram in grams if all(token in index for token in gram[1])]
-    if len(known) < len(grams):
-        log.warning("%s: %d of %d n-grams have characters outside the alphabet", path, len(grams) - len(known), len(grams))
+    foreign = sum(any(token not in index and token not in MARKS for token in tokens) for _, tokens, _ in grams)
+    if foreign:
+        log.warning("%s: %d of %d n-grams have characters outside the alphabet", path, foreign, len(grams))
     return _model(known, index, characters, order)
 
 
@@ -120,7 +122,7 @@ def _gram(line: str, length: int, where: str) -> Gram:
 
 def _index(single: dict[str, float], characters: str, path: Path) -> dict[str, int]:
     """Token -> symbol. Raises DataError for a model of words or of another script."""
-    plain = [token for token in single if token not in (BEGIN, END, UNKNOWN, *SPACES)]
+    plain = [token for token in single if token not in (*MARKS, *SPACES)]
     words = [token for token in plain if len(token) > 1]
     if len(words) > len(plain) / 2:
         came = f"{path} is a model of words such as {words[0]!r}"

@@ -13,6 +13,7 @@ from weighin.families.ocr.line import Scores
 from weighin.families.ocr.ngram import Ngrams
 
 KEPT = 4096  # contexts whose factors stay in memory
+NEVER = -1e4  # log-probability in place of minus infinity, which no weight of zero forgives
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Fusion:
             return known
         if len(self._known) > KEPT:
             self._known.clear()
-        log_factors = self.weight * self.model.distribution(context) + self.bonus
-        found = self._known[context] = np.exp(log_factors.clip(max=700.0)).tolist()
+        log_factors = self.weight * self.model.distribution(context).clip(min=NEVER) + self.bonus
+        found = self._known[context] = np.exp(log_factors.astype(np.float64)).tolist()
         return found
 
     def ending(self, context: int) -> float:

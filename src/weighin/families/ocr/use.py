@@ -28,7 +28,9 @@ class Use(Settings):
     gate: float = Field(default=0.8, ge=0, le=1, description="unsure: words at least this sure are never changed")
     distance: int = Field(default=1, ge=1, le=5, description="syllables in which a word may differ from the dictionary's")
     temperature: float | None = Field(default=None, gt=0, description="of confidences; None: the one fitted after training")
-    scales: tuple[float, ...] = Field(default=(1.0,), description="sizes at which a line is read; all of them are combined")
+    scales: tuple[float, ...] = Field(
+        default=(1.0,), description="sizes, of the height that the network sees, at which a line is read; all are combined"
+    )
     combine: Combine = Field(default="frames", description="of scales, and of a composite's members")
 
     @property
@@ -40,6 +42,6 @@ class Use(Settings):
     def _consistent(self) -> "Use":
         if self.speaks and self.decoder != "beam":
             raise ValueError(f"language {self.language!r} needs the decoder 'beam'")
-        if not self.scales or any(not 0.25 <= scale <= 4 for scale in self.scales):
-            raise ValueError("scales are one or more sizes from 0.25 to 4")
+        if not self.scales or any(not 0.25 <= scale <= 1 for scale in self.scales):
+            raise ValueError("scales are one or more sizes from 0.25 to 1")
         return self
