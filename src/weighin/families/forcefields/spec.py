@@ -14,7 +14,7 @@ KINDS = {
     "labelled": "labelled:DIR, what labelling wrote",
     "extxyz": "extxyz:FILE or extxyz:DIR, energies and forces in the file, also as REF_energy, REF_forces, REF_stress",
     "asedb": "asedb:FILE, a database of ASE with energies and forces",
-    "rmd17": "rmd17:DIR/MOLECULE, split 01 of rMD17 in npz, kcal/mol",
+    "rmd17": "rmd17:DIR/MOLECULE, split 01 of revised MD17 in npz, kcal/mol",
     "npz": "npz:FILE or npz:DIR, arrays of trajectories (types or nuclear_charges, coord, energy, force, box)",
     "h5": "h5:FILE, HDF5 with ragged /structures and /labels",
 }
@@ -33,8 +33,8 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "labelled": _SPLIT,
     "extxyz": _FILE,
     "asedb": {key: _FILE[key] for key in ("train", "test", "units", "stress")},
-    "rmd17": {},
-    "npz": {key: _FILE[key] for key in ("train", "test", "files", "units")},
+    "rmd17": {"split": "01 to 05"},
+    "npz": {**{key: _FILE[key] for key in ("train", "test", "files", "units")}, "types": "symbols of the types: O,H"},
     "h5": {key: _FILE[key] for key in ("train", "test", "units", "stress")},
 }
 _OPTION = re.compile(r"@([a-z]+)=([^@]*)$")

@@ -14,6 +14,10 @@ SPLITS = ("train", "validation", "test")
 UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
 SALT = "forcefields-1"
 TEST_SHARE, VALIDATION_SHARE = 0.15, 0.08
+BESIDE_TEST = 0.05  # validation, of training frames that have a test file: 950 and 50 of 1,000, as is usual
+LEAST_TRAIN = 0.5  # of the frames; where molecules leave less for training, blocks are divided instead
+LABELLED = ("synthetic", "gfn2", "labelled")  # tags are temperatures, not files
+DRAWN = ("rmd17",)  # frames are drawn at random from a trajectory: each is a block of its own
 LEAST_TEST, LEAST_VALIDATION = 5, 3  # groups, without which an interval is too wide to say anything
 FEWEST = 9  # groups, below which blocks of frames are divided instead
 BLOCKS = 40  # of consecutive frames, at most, in what one file holds of one molecule
@@ -28,29 +32,33 @@ def divide(frames: Frames, spec: Spec) -> tuple[np.ndarray, list[str]]:
     """
     role = _roles(frames.tags, spec)[frames.tag]
     own = np.array(frames.groups, dtype=object)[frames.group]
-    molecules = by_group(frames.groups)[frames.group] if len(frames.groups) >= FEWEST else None
-    selected = "train" in spec.options or "test" in spec.options
-    if molecules is not None and (selected or not (role == TEST).any()) and spec.kind in ("gfn2", "labelled"):
-        return np.where((role == UNUSED) | ((molecules == TEST) == (role == TRAIN)) & selected, UNUSED, molecules), list(own)
-    blocks = _blocks(frames, own)
-    if not (role == TEST).any():
-        if molecules is not None:
-            return np.where(role == UNUSED, UNUSED, molecules), list(own)
-        return _in_blocks(blocks, role, test=True), list(blocks)
-    return _test_apart(role, own, blocks)
+    molecules = _by_molecule(frames)
+    if molecules is not None and spec.kind in LABELLED:
+        selected = "train" in spec.options or "test" in spec.options
+        other = selected & ((molecules == TEST) == (role == TRAIN))  # a test molecule at a training temperature
+        return np.where((role == UNUSED) | other, UNUSED, molecules), list(own)
+    blocks = _blocks(frames, own, len(frames) if spec.kind in DRAWN else BLOCKS)
+    if (role == TEST).any():
+        return _test_apart(role, own, blocks)
+    if molecules is not None:
+        return np.where(role == UNUSED, UNUSED, molecules), list(own)
+    return _divided(blocks, role == TRAIN, TEST_SHARE, VALIDATION_SHARE), list(blocks)
 
 
-def by_group(groups: Sequence[str]) -> np.ndarray:
-    """The split of every group [n]: test 15 % and at least five, validation 8 % and at least three. Raises DataError."""
+def by_group(groups: Sequence[str], test: float = TEST_SHARE, validation: float = VALIDATION_SHARE) -> np.ndarray:
+    """The split of every group [n]: shares of test (at least five unless 0) and validation (at least three).
+
+    Raises DataError below nine groups.
+    """
     if len(groups) < FEWEST:
         raise DataError(f"{len(groups)} molecules or blocks of frames cannot be divided", f"At least {FEWEST}", "Use more data")
     share = np.array([share_of(group) for group in groups])
-    test = max(LEAST_TEST, int((share < TEST_SHARE).sum()))
-    validation = max(LEAST_VALIDATION, int((share < TEST_SHARE + VALIDATION_SHARE).sum()) - test)
+    tests = max(LEAST_TEST, int((share < test).sum())) if test else 0
+    validations = max(LEAST_VALIDATION, int((share < test + validation).sum()) - tests)
     split = np.full(len(groups), TRAIN)
     order = np.argsort(share)
-    split[order[:test]] = TEST
-    split[order[test : test + validation]] = VALIDATION
+    split[order[:tests]] = TEST
+    split[order[tests : tests + validations]] = VALIDATION
     return split
 
 
@@ -89,34 +97,39 @@ def _chosen(tags: Sequence[str], spec: Spec, side: str) -> list[int] | None:
     return [at for at in found if at in named] or found
 
 
-def _blocks(frames: Frames, own: np.ndarray) -> np.ndarray:
+def _by_molecule(frames: Frames) -> np.ndarray | None:
+    """The split of every frame by its molecule [F]; None where molecules are too few, or one of them is most of the data."""
+    if len(frames.groups) < FEWEST:
+        return None
+    split = by_group(frames.groups)[frames.group]
+    return split if (split == TRAIN).mean() >= LEAST_TRAIN else None
+
+
+def _blocks(frames: Frames, own: np.ndarray, most: int) -> np.ndarray:
     """The name of every frame's block [F]: consecutive frames of one molecule in one file stay together."""
     named = np.empty(len(frames), dtype=object)
     keys = np.stack((frames.group, frames.tag))
     for group, tag in np.unique(keys, axis=1).T:
         at = np.flatnonzero((frames.group == group) & (frames.tag == tag))
         for number, place in enumerate(at):
-            named[place] = f"{own[place]} {frames.tags[tag]} {number * min(BLOCKS, len(at)) // len(at)}"
+            named[place] = f"{own[place]} {frames.tags[tag]} {number * min(most, len(at)) // len(at)}"
     return named
 
 
-def _in_blocks(blocks: np.ndarray, role: np.ndarray, test: bool) -> np.ndarray:
-    """Splits frames of role TRAIN by their blocks; without ``test`` what would be test is training."""
-    split = np.full(len(blocks), UNUSED)
-    used = role == TRAIN
-    names = list(dict.fromkeys(blocks[used]))
-    place = dict(zip(names, by_group(names), strict=True))
-    split[used] = [place[name] if test or place[name] != TEST else TRAIN for name in blocks[used]]
+def _divided(names: np.ndarray, used: np.ndarray, test: float, validation: float) -> np.ndarray:
+    """The split of every frame by the names of groups [F]; those not used are UNUSED."""
+    split = np.full(len(names), UNUSED)
+    different = list(dict.fromkeys(names[used]))
+    place = dict(zip(different, by_group(different, test, validation), strict=True))
+    split[used] = [place[name] for name in names[used]]
     return split
 
 
 def _test_apart(role: np.ndarray, own: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Test frames are given; validation is taken from the others. Blocks are the groups where molecules stand on both sides."""
-    molecules = set(own[role == TRAIN])
-    apart = (
-        not molecules & set(own[role == TEST]) and len(molecules) >= FEWEST and len(set(own[role == TEST])) >= LEAST_VALIDATION
-    )
+    molecules, tested = set(own[role == TRAIN]), set(own[role == TEST])
+    apart = not molecules & tested and len(molecules) >= FEWEST and len(tested) >= LEAST_VALIDATION
     names = own if apart else blocks
-    split = _in_blocks(names, role, test=False)
+    split = _divided(names, role == TRAIN, 0.0, BESIDE_TEST)
     split[role == TEST] = TEST
     return split, list(names)

@@ -113,7 +113,8 @@ def nearest(atoms: Atoms) -> tuple[int, int, float]:
         return 0, 0, float("inf")
     from scipy.spatial import KDTree
 
-    distance, other = KDTree(atoms.positions).query(atoms.positions, k=2)
+    found: Any = KDTree(atoms.positions).query(atoms.positions, k=2)
+    distance, other = found
     at = int(distance[:, 1].argmin())
     one, two = sorted((at, int(other[at, 1] if other[at, 1] != at else other[at, 0])))
     return one, two, float(distance[at, 1])
