@@ -18,10 +18,10 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def study():
-    """benchmarks/coverage.py as a module: the full study is the same code with more simulations."""
-    path = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_study", path)
+def study(name: str):
+    """A script of benchmarks/ as a module: the full study is the same code with more simulations."""
+    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_study", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
@@ -29,4 +29,5 @@ def study():
     return module
 
 
-STUDY = study()
+STUDY = study("coverage")
+ROUNDS = study("rounds")

@@ -16,7 +16,7 @@ def test_olives_defect_cannot_happen():
     answer = ask(whole, "latency_p90_ms<=10")
     assert name_of(answer) == "measured"
     assert answer.excluded[0].reasons == ["latency_p90_ms is not measured"]
-    assert "unmeasured @ onnx is 0.09 better, but latency_p90_ms is not measured" in answer.sentence
+    assert "unmeasured @ onnx is 0.0900 better, but latency_p90_ms is not measured" in answer.sentence
     assert name_of(ask(whole, best="latency_p90_ms")) == "measured"
     assert ask(report(whole.candidates[0]), "latency_p90_ms<=10").choice is None
 
@@ -82,8 +82,8 @@ def test_margins_and_the_limit_that_binds():
     assert (size.value, size.margin, size.share) == pytest.approx((3.0, 9.0, 0.75))
     assert [("it binds" in line) for line in answer.reasons[1:3]] == [True, False]
     assert answer.sentence == (
-        "Ship small @ onnx: top1 0.9 (0.89 to 0.91), the only one that fits latency_p90_ms<=5 and size_mb<=12; "
-        "big @ onnx is 0.05 better, but latency_p90_ms 7 is over 5."
+        "Ship small @ onnx: top1 0.900 (0.890 to 0.910), the only one that fits latency_p90_ms<=5 and size_mb<=12; "
+        "big @ onnx is 0.050 better, but latency_p90_ms 7 is over 5."
     )
 
 
@@ -102,13 +102,13 @@ def test_the_difference_to_the_runner_up_is_choice_minus_runner_up(turned):
     assert (answer.difference.first, answer.difference.second) == ("a @ onnx", "b @ onnx")
     ends = (0.05, 0.04, 0.07) if turned else (0.05, 0.03, 0.06)
     assert (answer.difference.difference, answer.difference.low, answer.difference.high) == pytest.approx(ends)
-    assert "the runner-up b @ onnx is 0.05 worse, a real difference (p < 0.001)" in answer.sentence
+    assert "the runner-up b @ onnx is 0.050 worse, a real difference (p < 0.001)" in answer.sentence
 
 
 def test_a_difference_that_may_be_chance_is_called_so():
     rows = row("a", top1=(0.95, 0.01)), row("b", top1=(0.94, 0.01))
     answer = ask(report(*rows, pairs=(pair("a", "b", 0.01, False, 4321),)))
-    assert "cannot tell apart (p = 0.2; about 4,321 more examples would tell)" in answer.sentence
+    assert "cannot tell apart (p = 0.2; about 4,300 more examples would tell)" in answer.sentence
     assert "but their intervals overlap" in ask(report(*rows)).sentence
 
 
@@ -139,7 +139,7 @@ def test_nothing_fits_names_the_nearest_and_the_cheapest_change():
     assert answer.sentence == (
         "Nothing fits latency_p90_ms<=5 and size_mb<=12: the nearest is near @ onnx, but latency_p90_ms 5.5 is over 5."
     )
-    assert answer.relaxation == "With latency_p90_ms<=5.85 instead of <=5, near @ onnx fits: top1 0.9 (0.899 to 0.901)."
+    assert answer.relaxation == "With latency_p90_ms<=5.85 instead of <=5, near @ onnx fits: top1 0.9000 (0.8990 to 0.9010)."
 
 
 def test_near_is_a_share_of_the_bound_not_a_number_of_units():

@@ -137,14 +137,14 @@ def test_every_figure_says_all_that_is_needed_to_do_it_again(candidates, workers
 
 def test_nothing_is_measured_twice(candidates, workers, monkeypatch):
     workers()
-    first = weigh(candidates, rounds=3, batches=[4])
+    first = weigh(candidates, rounds=6, batches=[4])
     files = {p: p.stat().st_mtime_ns for c in candidates for p in c.run.path.rglob("*") if p.is_file()}
     asked = len(workers.asked())
     monkeypatch.setattr(Weighed, "predictor", lambda self: pytest.fail("measured again"))
-    assert weigh(candidates, rounds=3, batches=[4]) == first
+    assert weigh(candidates, rounds=6, batches=[4]) == first
     assert {p: p.stat().st_mtime_ns for c in candidates for p in c.run.path.rglob("*") if p.is_file()} == files
     assert len(workers.asked()) == asked
-    assert first[0].get("throughput_per_s") is None and first[0].get("latency_p50_ms")  # 3 rounds support no more
+    assert first[0].get("latency_p90_ms") and first[0].get("latency_p99_ms") is None  # 6 rounds of 12 calls support no more
 
 
 @pytest.mark.parametrize(
@@ -161,12 +161,12 @@ def test_nothing_is_measured_twice(candidates, workers, monkeypatch):
 )
 def test_only_what_is_missing_is_measured(candidates, workers, monkeypatch, change, again):
     workers()
-    weigh(candidates, rounds=3, batches=[4])
+    weigh(candidates, rounds=6, batches=[4])
     before = len(workers.asked())
     change(candidates[0])
     loaded, original = [], Weighed.predictor
     monkeypatch.setattr(Weighed, "predictor", lambda self: (loaded.append(self.label), original(self))[1])
-    weigh(candidates, rounds=3, batches=[4])
+    weigh(candidates, rounds=6, batches=[4])
     assert loaded == (["nano @ torch"] if "quality" in again else [])
     assert (len(workers.asked()) > before) == ("speed" in again)
 
@@ -322,9 +322,33 @@ def test_times_become_figures(candidates, workers):
     assert row.get("cpu_ms_per_item").value == pytest.approx(1 / 8)
 
 
+def test_too_few_rounds_support_no_figure_of_time(candidates, workers):
+    workers()
+    row = weigh(candidates[:1], rounds=5, batches=[4])[0]
+    assert row.status == "ok" and row.get("cold_start_s") and row.get("peak_memory_mb")
+    assert not [m.name for m in row.measurements if m.name.startswith(("latency", "throughput", "cpu"))]
+
+
+def test_figures_of_an_older_method_are_computed_anew_from_their_evidence(candidates, workers):
+    """No process is asked again: the times stand, only what is made of them has changed."""
+    workers()
+    first = weigh(candidates, rounds=6, batches=[4])
+    run, asked = candidates[0].run, len(workers.asked())
+    older = [m.model_copy(update={"low": m.value, "method": "older"}) for m in run.measurements() if m.name != "latency_p90_ms"]
+    (run.path / "measurements.jsonl").write_text("".join(m.model_dump_json() + "\n" for m in older))
+    again = weigh(candidates, rounds=6, batches=[4])
+    assert len(workers.asked()) == asked
+    counted = {m.name for m in candidates[0].facts()}
+    assert again[1] == first[1]
+    assert [m for m in again[0].measurements if m.name not in counted] == [
+        m for m in first[0].measurements if m.name not in counted
+    ]
+    assert {m.name for m in run.measurements() if m.method == "older"} == counted
+
+
 def test_without_batches_there_is_no_throughput(candidates, workers):
     workers()
-    row = weigh(candidates[:1], rounds=3, batches=[])[0]
+    row = weigh(candidates[:1], rounds=6, batches=[])[0]
     assert row.status == "ok" and row.get("latency_p50_ms") and row.get("throughput_per_s") is None
 
 
@@ -340,7 +364,7 @@ def test_without_batches_there_is_no_throughput(candidates, workers):
 )
 def test_a_process_that_fails_is_a_row_and_the_others_go_on(candidates, workers, fails, reason):
     workers({"wide": fails})
-    nano, wide = weigh(candidates, rounds=3, batches=[4])
+    nano, wide = weigh(candidates, rounds=6, batches=[4])
     assert nano.status == "ok" and nano.get("latency_p50_ms")
     assert wide.status == "failed" and wide.reason == reason and wide.get("top1") and wide.get("latency_p50_ms") is None
     assert workers.left() == []
@@ -360,9 +384,9 @@ def test_an_interrupted_session_leaves_no_process_and_no_file(candidates, worker
     with monkeypatch.context() as patch:
         patch.setattr(speed.Scale, "ask", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            weigh(candidates, rounds=3, batches=[4])
+            weigh(candidates, rounds=6, batches=[4])
     assert workers.left() == [] and not [p for c in candidates for p in (c.run.path / "evidence").glob("*-speed.npz")]
-    assert all(row.get("latency_p50_ms") for row in weigh(candidates, rounds=3, batches=[4]))
+    assert all(row.get("latency_p50_ms") for row in weigh(candidates, rounds=6, batches=[4]))
 
 
 def test_waves_when_memory_is_short(candidates, workers, monkeypatch):
@@ -370,7 +394,7 @@ def test_waves_when_memory_is_short(candidates, workers, monkeypatch):
     monkeypatch.setattr(speed.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 10, "total": 2**34}))
     three = [*candidates, bias(candidates[0].family, candidates[0].run, 1.0)]
     assert [[c.variant.name for c in wave] for wave in speed.waves(three)] == [["nano", "wide"], ["nano", "other"]]
-    rows = weigh(three, rounds=3, batches=[4])
+    rows = weigh(three, rounds=6, batches=[4])
     assert all(row.get("latency_p50_ms") for row in rows)
     assert len({who for who, *_ in workers.asked()}) == 6
 

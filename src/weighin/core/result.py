@@ -139,7 +139,8 @@ class Pick(Settings):
     binding: Sequence[Bind] = ()
     runner_up: Named | None = None
     difference: Pair | None = None  # choice against runner-up on the goal
+    cheaper: Named | None = None  # fits, costs less, and cannot be told from the choice on the goal
     excluded: Sequence[Exclusion] = ()
     nearest: Named | None = None  # when nothing fits: the nearest miss
     relaxation: str = ""  # and the cheapest change of limits that lets something through
-    sentence: str = ""  # the verdict in one sentence
+    sentence: str = ""  # the verdict in one sentence, and one more where something cheaper is as good

@@ -23,7 +23,14 @@ from weighin.core.clusters import (
 from weighin.core.family import Score, Tally
 from weighin.core.paired import Difference, all_pairs, detectable, holm, mcnemar, more_needed, paired, sign_flip
 from weighin.core.pareto import front, spread
-from weighin.core.percentiles import least_n, percentile_interval, ratio_interval
+from weighin.core.percentiles import (
+    calls_a_round,
+    least_n,
+    median_interval,
+    percentile_by_round,
+    percentile_interval,
+    ratio_interval,
+)
 from weighin.core.rare import rare, rare_bounds
 from weighin.core.shares import as_hits, few, share_bounds
 
@@ -31,6 +38,7 @@ __all__ = [
     "Difference",
     "Interval",
     "all_pairs",
+    "calls_a_round",
     "detectable",
     "draws",
     "front",
@@ -38,8 +46,10 @@ __all__ = [
     "interval",
     "least_n",
     "mcnemar",
+    "median_interval",
     "more_needed",
     "paired",
+    "percentile_by_round",
     "percentile_interval",
     "ratio_interval",
     "sign_flip",

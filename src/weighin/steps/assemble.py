@@ -10,9 +10,10 @@ import numpy as np
 from weighin.core import environment, registry
 from weighin.core.family import Family, Tally
 from weighin.core.result import Better, Candidate, Pair, Report
-from weighin.core.statistics import all_pairs, draws, front, percentile_interval, spread
+from weighin.core.statistics import all_pairs, draws, front, median_interval, spread
 from weighin.steps import evidence, quality, speed
 from weighin.steps.candidate import Weighed
+from weighin.steps.losses import with_losses
 from weighin.steps.pick import PROFILES, parse_limit, pick, profile
 from weighin.steps.ratios import ratios
 
@@ -36,6 +37,7 @@ def assemble(
     """The report of these rows; figures come from the runs' evidence files only."""
     folders = {c.label: c.run.path / "evidence" for c in weighed}
     seen = {row.label: gathered(folders[row.label], row) for row in scored(family, rows)}
+    pairs = pairs_of(family, seen)
     report = Report(
         schema=1,
         family=family.name,
@@ -44,8 +46,8 @@ def assemble(
         environment=_environment(weighed),
         primary=family.primary.name,
         scores=scores_of(family),
-        candidates=rows,
-        pairs=pairs_of(family, seen),
+        candidates=with_losses(rows, pairs, family.primary.name, family.primary.better),
+        pairs=pairs,
         front=front_of(family, seen, rows),
         notes=notes_of(seen),
         details=_with_pictures(family, data, details_of(family, rows, seen)),
@@ -179,7 +181,7 @@ def _with_pictures(family: Family[Any, Any, Any], data: str, details: Mapping[st
 def _batches(arrays: evidence.Arrays) -> dict[str, dict[str, float | None]]:
     found = {}
     for batch in speed.offline(arrays):
-        seen = percentile_interval(batch * 1e3 / arrays[f"batch{batch}_ms"], 0.5)
+        seen = median_interval(batch * 1e3 / arrays[f"batch{batch}_ms"])
         if seen:
             found[str(batch)] = {"value": seen.value, "low": seen.low, "high": seen.high}
     return found

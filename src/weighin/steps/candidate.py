@@ -1,7 +1,7 @@
 """A candidate on the scales: a variant's run on a runtime; what it is made of, by hash and by size."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +67,11 @@ class Weighed:
         """Of the libraries that decide its figures."""
         return versions_of(self.run, self.runtime)
 
+    @property
+    def where(self) -> dict[str, Any]:
+        """Hardware, threads and library versions: every figure names them, and its evidence repeats them."""
+        return {"hardware": environment.hardware() | {"threads": self.threads}, "versions": self.versions}
+
     def parity(self) -> dict[str, Any]:
         """The worst parity over all parts and members."""
         seen = [
@@ -96,8 +101,7 @@ class Weighed:
             run=self.run.path.name,
             runtime=self.runtime,
             data=self.data,
-            hardware=environment.hardware() | {"threads": self.threads},
-            versions=self.versions,
+            **self.where,
             hashes=self.hashes | more.pop("hashes", {}),
             command=environment.command(),
             at=environment.now(),
@@ -118,6 +122,16 @@ class Weighed:
         files = {self.run.path / "evidence" / m.evidence: m.hashes.get("evidence") for m in found}
         intact = all(path.is_file() and hash_path(path)[:16] == known for path, known in files.items())
         return sorted(found, key=lambda m: names.index(m.name)) if intact else []
+
+    def renewed(
+        self, known: Sequence[Measurement], figures: Callable[[evidence.Arrays], Sequence[Mapping[str, Any]]]
+    ) -> list[Measurement]:
+        """Measurements that stand, their figures computed from the one evidence file of all: statistics may have changed."""
+        arrays, _ = evidence.load(self.run.path / "evidence" / known[0].evidence)
+        fresh = [known[0].model_copy(update=dict(figure)) for figure in figures(arrays)]
+        if any(m not in known for m in fresh):
+            self.run.record(fresh)
+        return fresh
 
     def facts(self) -> list[Measurement]:
         """What is counted, not timed: size, parameters, training cost; with the list of what is shipped as evidence."""
@@ -140,7 +154,7 @@ class Weighed:
         if known:
             return known
         path = self.run.path / "evidence" / f"{self.stem}-facts.npz"
-        evidence.save(path, {}, note)
+        evidence.save(path, {}, note | {"where": self.where})
         hashes = {"facts": asked, "evidence": hash_path(path)[:16]}
         return [self.measurement(**figure, evidence=path.name, hashes=hashes) for figure in counted]
 

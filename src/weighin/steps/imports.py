@@ -19,7 +19,7 @@ from weighin.core.result import Candidate, Measurement, Report
 from weighin.steps import assemble
 from weighin.steps import report as document
 from weighin.steps.import_table import rows_of
-from weighin.steps.limits import STANDARD
+from weighin.steps.limits import LOSS, STANDARD
 from weighin.steps.overview import read
 from weighin.steps.report.figures import TITLES
 
@@ -103,6 +103,8 @@ def _imported(candidate: Candidate, places: Sequence[str], raw: bytes, name: str
     for measured, place in zip(candidate.measurements, places, strict=True):
         if measured.name in figures:
             raise ConfigError(f"{place} name: {measured.name} of {candidate.label} stands there twice")
+        if measured.name == LOSS:  # against the best of a report that is not this one
+            continue
         known = {"family": report.family, "variant": candidate.variant, "runtime": candidate.runtime, "evidence": kept}
         hashes = {**measured.hashes, "evidence": digest[:16]}
         figures[measured.name] = _known(measured, place, report).model_copy(update={**known, "hashes": hashes})

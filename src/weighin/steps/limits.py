@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from weighin.core.errors import ConfigError, unknown
 from weighin.core.result import Better, Candidate, Limit, Measurement, Report
 
+LOSS = "quality_loss_pct"  # against the best of a report on the primary score, by weighin.steps.losses
 STANDARD: Mapping[str, Better] = {  # what is measured of every family beside its scores
+    LOSS: "lower",
     "latency_p50_ms": "lower",
     "latency_p90_ms": "lower",
     "latency_p95_ms": "lower",
@@ -24,9 +26,9 @@ STANDARD: Mapping[str, Better] = {  # what is measured of every family beside it
     "parameters": "lower",
 }
 PROFILES: Mapping[str, tuple[str | None, tuple[str, ...]]] = {  # goal (None: the family's primary score), limits
-    "edge": (None, ("size_mb<=6", "peak_memory_mb<=150", "latency_p90_ms<=50")),
-    "server": (None, ("latency_p90_ms<=100", "throughput_per_s>=50", "peak_memory_mb<=2000")),
-    "batch": (None, ("cpu_ms_per_item<=20", "peak_memory_mb<=4000")),
+    "edge": ("size_mb", (f"{LOSS}<=5", "latency_p90_ms<=100", "peak_memory_mb<=500")),
+    "server": ("latency_p90_ms", (f"{LOSS}<=3", "throughput_per_s>=10", "peak_memory_mb<=2000")),
+    "batch": ("throughput_per_s", (f"{LOSS}<=3", "peak_memory_mb<=4000")),
     "research": (None, ()),
 }
 TIES = ("size_mb", "cpu_ms_per_item")  # among equals, the smaller, then the cheaper

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def quality(
     scores = hash_json([[s.name, s.unit, s.better] for s in family.scores])[:16]
     known = [] if again else candidate.standing([s.name for s in family.scores], examples=asked, scores=scores)
     if known:
-        return known
+        return candidate.renewed(known, partial(figures, family))
     predict = candidate.predictor()
     answers = _answers(candidate, predict, test, say)
     tallies = family.score(answers, test)
@@ -47,7 +48,7 @@ def quality(
     for name, tally in tallies.items():
         arrays |= {f"{name}.value": tally.value, f"{name}.weight": tally.weight}
     note = {"examples": asked, "seed": seed, "n": len(test), "notes": dict(family.notes(whole))}
-    note["hashes"] = dict(candidate.hashes)
+    note |= {"hashes": dict(candidate.hashes), "where": candidate.where}
     with _named(candidate, "the checks"):
         note["checks"] = [asdict(check) for check in family.checks(predict, test[:CHECKED])]
     evidence.save(path, arrays, note | _samples(candidate, test, answers, tallies))

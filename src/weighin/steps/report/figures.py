@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weighin.core.result import Candidate, Measurement, Report
-from weighin.steps.limits import STANDARD
+from weighin.steps.digits import decimals
+from weighin.steps.limits import LOSS, STANDARD
 
 ABSENT = "not measured"
 UNSURE = "no interval"
 TITLES = {
+    LOSS: ("Quality loss", "%"),
     "latency_p50_ms": ("Latency p50", "ms"),
     "latency_p90_ms": ("Latency p90", "ms"),
     "latency_p95_ms": ("Latency p95", "ms"),
@@ -49,15 +51,6 @@ class Figure(NamedTuple):
     interval: str = ""
     n: int | None = None
     missing: bool = False
-
-
-def decimals(value: float, low: float, high: float) -> int:
-    """Decimal places a 95 % interval supports: two digits of its shorter arm where they start below 3, else one."""
-    arm = min(high - value, value - low)
-    if arm < (high - low) / 20:  # as at 100 %, where an interval has one arm only
-        arm = (high - low) / 2
-    power = math.floor(math.log10(arm))
-    return -power + (arm / 10**power < 3)
 
 
 def number(value: float, places: int | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from weighin.core.result import Candidate, Pair, Report
+from weighin.steps.digits import roughly
 from weighin.steps.report import figures, views, words
 from weighin.steps.report.figures import ABSENT, Figure, Name
 
@@ -254,7 +255,7 @@ def _pair(pair: Pair) -> list[str]:
     told = (
         "yes"
         if pair.different
-        else "cannot be told" + (f"; about {figures.number(pair.more_needed)} more examples would" if pair.more_needed else "")
+        else "cannot be told" + (f"; about {roughly(pair.more_needed)} more examples would" if pair.more_needed else "")
     )
     return [safe(pair.first), safe(pair.second), f"`{pair.score}`", cell(apart), words.p_words(pair.p).removeprefix("= "), told]
 

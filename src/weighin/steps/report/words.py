@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any
 
 from weighin.core.result import Candidate, Pair, Pick, Report
-from weighin.steps.report.figures import ABSENT, figure, name_of, number
+from weighin.steps.digits import roughly
+from weighin.steps.report.figures import ABSENT, figure, name_of
 from weighin.steps.verdict import limit_text
 
 
@@ -43,7 +44,7 @@ def pair_words(pair: Pair, report: Report) -> str:
     name, verdict = name_of(report, pair.score), verdict_of(pair, report)
     if pair.different:
         return f"{pair.first} is {verdict} than {pair.second}: {name.title} {_apart(pair, name.unit)}."
-    more = f" About {number(pair.more_needed)} more examples would tell." if pair.more_needed else ""
+    more = f" About {roughly(pair.more_needed)} more examples would tell." if pair.more_needed else ""
     return f"{pair.first} and {pair.second} cannot be told apart: {name.title} {_apart(pair, name.unit)}.{more}"
 
 
