@@ -29,7 +29,9 @@ def flattened(grey: np.ndarray) -> np.ndarray:
         nearest: Any = ndimage.distance_transform_edt(dark, return_distances=False, return_indices=True)
         paper = paper[nearest[0], nearest[1]]
     paper = np.maximum(ndimage.gaussian_filter(paper.astype(np.float32), 5), 1.0)
-    return np.minimum(grey * (255.0 / _resized(paper, grey.shape)), 255.0).astype(np.uint8)
+    found = _resized(255.0 / paper, grey.shape)
+    found = np.multiply(found, grey, out=np.empty(grey.shape, np.float32))
+    return np.minimum(found, 255.0, out=found).astype(np.uint8)
 
 
 def reduced(grey: np.ndarray, step: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -48,19 +49,36 @@ def grey(raw: bytes) -> np.ndarray:
 
 
 @contextmanager
-def opened(raw: bytes) -> Iterator[Image.Image]:
-    """An image of these bytes, not decoded yet; what goes wrong inside is an InputError.
+def opened(source: bytes | Path) -> Iterator[Image.Image]:
+    """An image in bytes or in a file, not decoded yet; what goes wrong inside is an InputError.
 
     Raises InputError: empty, a PDF, no image, a film, damaged, too large.
     """
-    if not raw:
+    head = start_of(source)
+    if not head:
         raise InputError("An empty file", "An image has at least one byte", f"Give {FORMATS}")
-    if raw[:1024].lstrip().startswith(b"%PDF"):
+    if is_pdf(head):
         raise InputError("A PDF", "One image here", "Give the file to `weighin predict`")
-    with _reading(), Image.open(io.BytesIO(raw)) as image:
+    with _reading(), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         if frames(image) > 1 and image.format not in PAGED:
             raise InputError(f"A film of {frames(image)} frames ({image.format})", "One picture", "Save the frame you mean")
         yield image
+
+
+def start_of(source: bytes | Path) -> bytes:
+    """The first kilobyte. Raises InputError: the file cannot be read."""
+    if isinstance(source, bytes):
+        return source[:1024]
+    try:
+        with source.open("rb") as file:
+            return file.read(1024)
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror}") from None
+
+
+def is_pdf(head: bytes) -> bool:
+    """Whether a file begins as a PDF does; some have a few bytes of another program before that."""
+    return b"%PDF-" in head[:1024]
 
 
 @contextmanager

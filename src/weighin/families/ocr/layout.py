@@ -82,7 +82,7 @@ def gutters(ink: np.ndarray, letter: float) -> np.ndarray:
 
     The narrower it is the higher it must be: spaces of a few lines stand above each other by chance.
     """
-    cell = max(1, int(letter / 4))
+    cell = max(1, int(letter / 8))
     rows, columns = (-(-side // cell) for side in ink.shape)
     padded = np.zeros((rows * cell, columns * cell), bool)
     padded[: ink.shape[0], : ink.shape[1]] = ink
@@ -106,13 +106,19 @@ def word_space(ink: np.ndarray, letter: float) -> float:
 
 
 def _opened(white: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """All rectangles of ``size`` (rows, columns) that fit into white bool [h, w]; beyond its edges all is white."""
-    padded = np.pad(white, [(side, side) for side in size], constant_values=True)
-    whole = np.lib.stride_tricks.sliding_window_view
-    core = whole(whole(padded, size[0], 0).all(-1), size[1], 1).all(-1)  # [h + rows + 1, w + columns + 1], by upper left corner
-    core = np.pad(core, [(side - 1, side - 1) for side in size])
-    opened = np.asarray(whole(whole(core, size[0], 0).any(-1), size[1], 1).any(-1))
-    return opened[size[0] : size[0] + white.shape[0], size[1] : size[1] + white.shape[1]]
+    """All rectangles of ``size`` (rows, columns) that fit into white bool [h, w]."""
+    if size[0] > white.shape[0] or size[1] > white.shape[1]:
+        return np.zeros_like(white)
+    rows, columns = size
+    core = _sums(_sums(white, rows, 0) == rows, columns, 1) == columns  # [h - rows + 1, w - columns + 1], by upper left corner
+    core = np.pad(core, [(rows - 1, rows - 1), (columns - 1, columns - 1)])
+    return _sums(_sums(core, rows, 0) > 0, columns, 1) > 0
+
+
+def _sums(values: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """Sums of every ``length`` neighbours along an axis; shorter by ``length`` - 1."""
+    total = np.cumsum(np.insert(values.astype(np.int32), 0, 0, axis=axis), axis=axis)
+    return np.take(total, range(length, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - length), axis)
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:
