@@ -162,3 +162,10 @@ def fingerprint(data: str) -> str:
     letters = ALPHABETS.get(where, ODIA)
     faces = [(face.style, Path(face.path).stat().st_size) for face in fonts.faces(letters)]
     return hash_json([listing_hash(data), MADE, faces])[:16]
+
+
+def texts(found: Sequence[TextExample]) -> list[str]:
+    """Canonical texts of examples, a set line's whole sentence: what a language model learns from."""
+    press = next((e.x.press for e in found if isinstance(e.x, Typeset)), None)
+    letters = press.alphabet if press else alphabet_of(e.y for e in found)
+    return [letters.canonical(e.x.sentence if isinstance(e.x, Typeset) else e.y) for e in found]

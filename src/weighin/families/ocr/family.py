@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from torch.nn.functional import ctc_loss, log_softmax
 
 from weighin.core.config import Match
-from weighin.core.family import Bound, Example, Family, Json, Part, Split, Tally
-from weighin.families.ocr import augment, images, inputs, metrics, predict, variants
+from weighin.core.errors import RunError
+from weighin.core.family import Bound, Example, Family, Json, Part, Predictor, Split, Tally
+from weighin.families.ocr import augment, confidence, images, inputs, metrics, predict, reader, variants
 from weighin.families.ocr import data as source
 from weighin.families.ocr.line import Line, Reading
 from weighin.families.ocr.model import LineBatch, LineNet, parts_of
 from weighin.families.ocr.predict import LinePredictor, Recogniser, frames_of
+
+CALIBRATED = 300  # lines that the temperature is fitted to at most
 
 
 class Ocr(Family[Line, str, Reading]):
@@ -53,7 +56,7 @@ class Ocr(Family[Line, str, Reading]):
         return LineNet(variant.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(self, outputs: Mapping[str, Tensor], batch: LineBatch, variant: Recogniser) -> Mapping[str, Tensor]:
-        """Connectionist temporal classification (Graves et al. 2006), nats a character; lines too short for their text count 0."""
+        """Connectionist temporal classification (Graves et al. 2006), nats a character; 0 where a text does not fit."""
         scores = log_softmax(outputs["logits"].float(), 2).transpose(0, 1)  # [T,B,classes]
         lost = ctc_loss(scores, batch.target, batch.frames, batch.length, reduction="none", zero_infinity=True)  # [B]
         return {"ctc": lost.sum() / batch.length.sum().clamp(min=1)}
@@ -65,7 +68,7 @@ class Ocr(Family[Line, str, Reading]):
 
     def predictor(self, parts: Mapping[str, Bound], variant: Recogniser, folder: Path) -> LinePredictor:
         """See ``predict.py``."""
-        return predict.make(parts, variant, folder)
+        return predict.make(parts, variant, folder, self.variants())
 
     def read(self, raw: bytes) -> Line:
         """One picture of one line. Raises InputError."""
@@ -87,11 +90,26 @@ class Ocr(Family[Line, str, Reading]):
         self, variant: Recogniser, examples: Sequence[Example[Line, str]], rng: np.random.Generator
     ) -> Sequence[Example[Line, str]]:
         """See ``augment.py``."""
-        return augment.augment(examples, rng)
+        return augment.augment(examples, variant.model.longest, variant.model.wear, rng)
 
     def prepare(self, model: nn.Module, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> None:
-        """What the classes mean, beside the weights."""
+        """What the classes mean, the language model and the dictionary of the training text, beside the weights."""
         predict.write_alphabet(variant.model.letters, folder)
+        reader.prepare(source.texts(examples), variant.model.letters, folder)
+
+    def finish(
+        self,
+        predict: Predictor[Line, Reading],
+        variant: Recogniser,
+        examples: Sequence[Example[Line, str]],
+        folder: Path,
+    ) -> None:
+        """The temperature of confidences, through the predictor's own path."""
+        if not isinstance(predict, LinePredictor):
+            raise RunError(f"finish got {type(predict).__name__}", "It needs what Ocr.predictor returns")
+        chosen = examples[:CALIBRATED]
+        fitted = predict.reader.fit(predict.scores([e.x for e in chosen]), [e.y for e in chosen])
+        confidence.save(folder, fitted)
 
     def relabel(self, example: Example[Line, str], y: Reading) -> Example[Line, str]:
         """The picture as it is, with what a teacher read in it."""

@@ -1,7 +1,9 @@
 """From lines to readings: a network gives scores of frames, a decoder makes text of them."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,11 @@ from weighin.core.config import Variant
 from weighin.core.errors import RunError
 from weighin.core.family import Bound
 from weighin.core.files import write_json
-from weighin.families.ocr import inputs
+from weighin.families.ocr import confidence, inputs, reader
 from weighin.families.ocr.alphabet import UNREADABLE, Alphabet
-from weighin.families.ocr.decode import Decoder
 from weighin.families.ocr.line import Hypothesis, Line, Reading, Scores, Word, checked
 from weighin.families.ocr.model import FRAME, OcrModel
+from weighin.families.ocr.reader import Reader
 from weighin.families.ocr.use import Use
 
 Recogniser = Variant[OcrModel, Use]
@@ -23,24 +25,16 @@ COLUMNS = 16_384  # of pixels, that one call of the net gets at most, unless one
 CHARACTERS = "alphabet.json"  # beside the weights: what their classes mean
 
 
-class LinePredictor:
-    """``list[Line] -> list[Reading]``."""
+@dataclass(frozen=True)
+class Member:
+    """One network and how it sees a line."""
 
-    def __init__(self, net: Bound, model: OcrModel, decoder: Decoder) -> None:
-        self.net, self.model, self.decoder = net, model, decoder
+    net: Bound
+    model: OcrModel
 
-    def __call__(self, lines: Sequence[Line]) -> list[Reading]:
-        """A reading a line. Raises InputError for anything that is not a Line."""
-        given = checked(lines)
-        found = []
-        for line, scores in zip(given, self.scores(given), strict=True):
-            hypotheses = self.decoder(scores)
-            found.append(reading_of(hypotheses, line, len(scores)))
-        return found
-
-    def scores(self, lines: Sequence[Line]) -> list[Scores]:
+    def scores(self, lines: Sequence[Line], scale: float) -> list[Scores]:
         """Log-probabilities of every line, float32 [frames,classes]; frames beyond the line's own width are cut off."""
-        images = [inputs.seen(line.pixels, self.model.height) for line in checked(lines)]
+        images = [_view(line.pixels, self.model.height, scale) for line in lines]
         found: list[Scores] = [np.zeros((0, 0), np.float32)] * len(images)
         for places in inputs.buckets(images, COLUMNS):
             pixels = torch.from_numpy(inputs.stacked([images[place] for place in places]))  # [b,height,W]
@@ -48,6 +42,31 @@ class LinePredictor:
             for place, row in zip(places, scores, strict=True):
                 found[place] = row[: frames_of(images[place].shape[1])]
         return found
+
+
+def _view(pixels: np.ndarray, height: int, scale: float) -> np.ndarray:
+    """What a network sees uint8 [height, w]: the line ``scale`` times as high as that, paper above and below, aspect kept."""
+    seen = inputs.seen(pixels, max(1, round(height * scale)))
+    above = (height - len(seen)) // 2
+    return np.pad(seen, ((above, height - len(seen) - above), (0, 0)), constant_values=255) if scale < 1 else seen
+
+
+class LinePredictor:
+    """``list[Line] -> list[Reading]``."""
+
+    def __init__(self, members: Sequence[Member], reader: Reader) -> None:
+        self.members, self.reader = members, reader
+
+    def __call__(self, lines: Sequence[Line]) -> list[Reading]:
+        """A reading a line. Raises InputError for anything that is not a Line."""
+        seen = zip(lines, self.scores(lines), strict=True)
+        return [reading_of(self.reader(tables), line, len(tables[0])) for line, tables in seen]
+
+    def scores(self, lines: Sequence[Line]) -> list[tuple[Scores, ...]]:
+        """Log-probabilities [frames,classes] of every line, by each member at each scale."""
+        given = checked(lines)
+        views = [member.scores(given, scale) for member in self.members for scale in self.reader.dials.scales]
+        return list(zip(*views, strict=True))
 
 
 def frames_of(width: int) -> int:
@@ -59,24 +78,17 @@ def reading_of(hypotheses: Sequence[Hypothesis], line: Line, frames: int) -> Rea
     """The best hypothesis with its words, the rest as alternatives."""
     best = hypotheses[0]
     words = words_of(best, line.shape[1] / max(1, frames))
-    confidence = float(np.prod([word.confidence for word in words])) if words else float(not best.text)
+    sure = math.prod(word.confidence for word in words) if words else float(not best.text)
     alternatives = tuple((found.text, found.score) for found in hypotheses) if len(hypotheses) > 1 else ()
-    return Reading(" ".join(word.text for word in words), confidence, words, alternatives, line.source)
+    return Reading(" ".join(word.text for word in words), sure, words, alternatives, line.source)
 
 
 def words_of(found: Hypothesis, pixels_a_frame: float) -> tuple[Word, ...]:
-    """Words between spaces; a word is as sure as the product of its characters' peaks, one of another script not at all."""
-    groups: list[list[int]] = [[]]
-    for place, letter in enumerate(found.letters):
-        if letter.character == " ":
-            groups.append([])
-        else:
-            groups[-1].append(place)
+    """Words between spaces; a word is as sure as its letters together, one of another script not at all."""
     words = []
-    for group in filter(None, groups):
-        letters = [found.letters[place] for place in group]
+    for letters in confidence.grouped(found.letters):
         text = "".join(letter.character for letter in letters)
-        sure = 0.0 if UNREADABLE in text else float(np.prod([letter.probability for letter in letters]))
+        sure = 0.0 if UNREADABLE in text else confidence.of_word(letters)
         words.append(Word(text, sure, (letters[0].first * pixels_a_frame, (letters[-1].last + 1) * pixels_a_frame)))
     return tuple(words)
 
@@ -97,8 +109,14 @@ def check_alphabet(alphabet: Alphabet, folder: Path) -> None:
         raise RunError(came, f"{alphabet.name} has {len(alphabet.characters)}, not the same ones", "Train it again")
 
 
-def make(parts: Mapping[str, Bound], variant: Recogniser, folder: Path) -> LinePredictor:
-    """The predictor of a variant."""
+def make(parts: Mapping[str, Bound], variant: Recogniser, folder: Path, members: Mapping[str, Recogniser]) -> LinePredictor:
+    """The predictor of a variant; ``members`` are the variants that a composite is made of, by name."""
     alphabet = variant.model.letters
     check_alphabet(alphabet, folder)
-    return LinePredictor(parts["net"], variant.model, Decoder(alphabet, variant.predict))
+    if not variant.of:
+        return LinePredictor([Member(parts["net"], variant.model)], reader.make(alphabet, variant.predict, folder))
+    found = []
+    for name in variant.of:
+        check_alphabet(alphabet, folder / name)
+        found.append(Member(parts[f"{name}/net"], members[name].model))
+    return LinePredictor(found, reader.make(alphabet, variant.predict, folder, folder / variant.of[0]))

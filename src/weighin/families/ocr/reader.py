@@ -67,13 +67,16 @@ def prepare(texts: Iterable[str], alphabet: Alphabet, folder: Path) -> None:
     dictionary.of_texts(texts, alphabet).save(folder)
 
 
-def make(alphabet: Alphabet, dials: Use, folder: Path) -> Reader:
-    """The reader of a run's assets; of the user's files where the dials name them. Loads only what the dials need."""
-    model = words = None
+def make(alphabet: Alphabet, dials: Use, folder: Path, language: Path | None = None) -> Reader:
+    """The reader of a run's assets, loading only what the dials need; of the user's files where the dials name them.
+
+    ``language`` is the folder of what :func:`prepare` wrote, where it is another: a composite has its members' only.
+    """
+    kept, model, words = language or folder, None, None
     if dials.speaks:
         given = dials.model
-        model = arpa.load(Path(given), alphabet.characters) if given else ngram.load(folder / ngram.FILE)
+        model = arpa.load(Path(given), alphabet.characters) if given else ngram.load(kept / ngram.FILE)
         model = model.fits(alphabet.characters)
     if dials.dictionary != "off":
-        words = dictionary.load(folder, alphabet) if dials.words is None else dictionary.read(Path(dials.words), alphabet)
+        words = dictionary.read(Path(dials.words), alphabet) if dials.words else dictionary.load(kept, alphabet)
     return Reader(alphabet, dials, model, words, confidence.load(folder))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from weighin.core.config import Recipe
+from weighin.families.ocr import strategies
 from weighin.families.ocr.model import OcrModel
 from weighin.families.ocr.predict import Recogniser
 from weighin.families.ocr.use import Use
@@ -60,4 +61,5 @@ NANO = TINY.but(
 @cache
 def variants() -> Mapping[str, Recogniser]:
     """Name -> variant."""
-    return {variant.name: variant for variant in (NANO, TINY, LIGHT, FULL, SWIFT)}
+    trained = {variant.name: variant for variant in (NANO, TINY, LIGHT, FULL, SWIFT)}
+    return trained | strategies.of(TINY) | strategies.checkpoints(TINY) | strategies.votes(TINY)
