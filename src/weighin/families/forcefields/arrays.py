@@ -95,9 +95,8 @@ def _ragged(given: dict[str, Any], path: Path) -> list[Frame]:
     total, count = len(numbers), len(energy)
     positions = _shaped(given["structures/positions"], (total, 3), "positions", path)
     forces = _shaped(given["labels/forces"], (total, 3), "forces", path)
-    pbc = np.broadcast_to(
-        np.asarray(given.get("structures/pbc", False)).reshape(-1, 1 if _flat(given, count) else 3), (count, 3)
-    )
+    flags = np.asarray(given.get("structures/pbc", False))
+    pbc = np.broadcast_to(flags.reshape(-1, 1 if flags.size in (1, count) else 3), (count, 3))
     cells = _cells(given["structures/cells"], count, path) if "structures/cells" in given else np.zeros((count, 3, 3))
     stress = _stresses(given.get("labels/stress"), count)
     found = []

@@ -20,7 +20,7 @@ from weighin.core.engine import Say, silent
 from weighin.core.errors import DataError, WeighinError
 from weighin.core.files import hash_json, storing, sweep, write_json
 from weighin.families.forcefields.molecules import Molecule, histogram
-from weighin.families.forcefields.sampling import Labelling, sample
+from weighin.families.forcefields.sampling import Labelling, sample, still
 from weighin.families.forcefields.store import Frame, Frames, load, pack, save
 from weighin.families.forcefields.teachers import Teacher, evaluate, teacher
 from weighin.families.forcefields.worker import job_of
@@ -85,7 +85,7 @@ def label_structures(
             absurd += 1
             continue
         formula = atoms.get_chemical_formula()
-        kept.append(Frame(atoms.copy(), labels, group or formula, str(atoms.info.get("name", formula)), tag))
+        kept.append(Frame(still(atoms), labels, group or formula, str(atoms.info.get("name", formula)), tag))
     fresh = distinct(kept)
     notes = {"teacher": known.name, "version": known.version, "conservative": known.conservative}
     frames = pack([kept[at] for at in fresh], notes)

@@ -14,7 +14,7 @@ from weighin.core.errors import DataError
 from weighin.core.files import hash_bytes
 from weighin.families.forcefields.molecules import Molecule, conformers, rattled
 from weighin.families.forcefields.store import Frame, Frames, pack
-from weighin.families.forcefields.teachers import Teacher, acceptable, compute, hessian_rows
+from weighin.families.forcefields.teachers import Teacher, acceptable, charge_and_spin, compute, hessian_rows
 
 TRIES = 3  # walks of one piece that the teacher may break before it is given up
 ROOM_K = 300.0
@@ -61,6 +61,13 @@ def sample(molecule: Molecule, at: int, how: Labelling, by: Teacher) -> Frames:
     return pack(kept, counts)
 
 
+def still(atoms: Atoms) -> Atoms:
+    """A copy without velocities and calculator; charge and multiplicity are in its info where they are not 0 and 1."""
+    charge, spin = charge_and_spin(atoms)
+    info = {"charge": charge, "spin": spin} if (charge, spin) != (0, 1) else {}
+    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info=info)
+
+
 def _walk(molecule: Molecule, at: int, how: Labelling, by: Teacher, rng: np.random.Generator, n: int) -> Iterator[Frame]:
     """``n`` labelled frames along one walk. Raises DataError where the teacher fails."""
     temperature = how.temperatures[at]
@@ -78,13 +85,7 @@ def _walk(molecule: Molecule, at: int, how: Labelling, by: Teacher, rng: np.rand
             rows = rng.permutation(3 * len(atoms))[: how.hessian_rows]
             rows = hessian_rows(atoms, calculator, np.sort(rows))
             labels = replace(labels, hessian=rows)
-        yield Frame(_still(atoms), labels, molecule.group, molecule.name, f"{temperature:g}K", temperature)
-
-
-def _still(atoms: Atoms) -> Atoms:
-    """A copy without velocities and calculator."""
-    info = {key: atoms.info[key] for key in ("charge", "spin") if key in atoms.info}
-    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info=info)
+        yield Frame(still(atoms), labels, molecule.group, molecule.name, f"{temperature:g}K", temperature)
 
 
 def _relaxed(atoms: Atoms, calculator: Calculator, steps: int) -> None:
@@ -100,13 +101,13 @@ def _relaxed(atoms: Atoms, calculator: Calculator, steps: int) -> None:
 
 
 def _dynamics(atoms: Atoms, calculator: Calculator, temperature: float, how: Labelling, rng: np.random.Generator) -> Any:
-    """Langevin dynamics from velocities of the temperature, without drift and spin of the whole."""
+    """Langevin dynamics from momenta of the temperature (Maxwell and Boltzmann), without drift of the whole."""
     from ase.md.langevin import Langevin
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
     atoms.calc = calculator
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-    Stationary(atoms)
+    masses = atoms.get_masses()[:, None]
+    momenta = rng.standard_normal((len(atoms), 3)) * np.sqrt(masses * units.kB * temperature)
+    atoms.set_momenta(momenta - masses * momenta.sum(0) / masses.sum())
     friction = how.friction / units.fs
     return Langevin(atoms, how.timestep * units.fs, temperature_K=temperature, friction=friction, rng=rng, fixcm=False)
 

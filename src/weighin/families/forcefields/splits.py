@@ -18,7 +18,8 @@ BESIDE_TEST = 0.05  # validation, of training frames that have a test file: 950 
 LEAST_TRAIN = 0.5  # of the frames; where molecules leave less for training, blocks are divided instead
 LABELLED = ("synthetic", "gfn2", "labelled")  # tags are temperatures, not files
 DRAWN = ("rmd17",)  # frames are drawn at random from a trajectory: each is a block of its own
-LEAST_TEST, LEAST_VALIDATION = 5, 3  # groups, without which an interval is too wide to say anything
+LEAST_TEST, LEAST_VALIDATION = 5, 3  # groups, without which an interval is too wide to say anything;
+MOST_TEST, MOST_VALIDATION = 4, 6  # but no more than a fourth and a sixth of few groups
 FEWEST = 9  # groups, below which blocks of frames are divided instead
 BLOCKS = 40  # of consecutive frames, at most, in what one file holds of one molecule
 
@@ -46,15 +47,16 @@ def divide(frames: Frames, spec: Spec) -> tuple[np.ndarray, list[str]]:
 
 
 def by_group(groups: Sequence[str], test: float = TEST_SHARE, validation: float = VALIDATION_SHARE) -> np.ndarray:
-    """The split of every group [n]: shares of test (at least five unless 0) and validation (at least three).
+    """The split of every group [n]: shares of test (0: none) and validation, and enough groups of each for an interval.
 
     Raises DataError below nine groups.
     """
     if len(groups) < FEWEST:
         raise DataError(f"{len(groups)} molecules or blocks of frames cannot be divided", f"At least {FEWEST}", "Use more data")
     share = np.array([share_of(group) for group in groups])
-    tests = max(LEAST_TEST, int((share < test).sum())) if test else 0
-    validations = max(LEAST_VALIDATION, int((share < test + validation).sum()) - tests)
+    tests = max(min(LEAST_TEST, len(groups) // MOST_TEST), int((share < test).sum())) if test else 0
+    least = min(LEAST_VALIDATION, len(groups) // MOST_VALIDATION)
+    validations = max(least, int((share < test + validation).sum()) - tests)
     split = np.full(len(groups), TRAIN)
     order = np.argsort(share)
     split[order[:tests]] = TEST

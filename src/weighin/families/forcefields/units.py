@@ -36,8 +36,10 @@ COMMON = (  # energy, and energy and length of forces; the likelier first
     ("kJ/mol", "eV", "A"),
 )
 ATOMIC_EV = {1: -13.6, 6: -1029.8, 7: -1485.3, 8: -2042.6, 9: -2713.5, 14: -7872.0, 15: -9288.0, 16: -10834.0, 17: -12522.0}
+TOTALS = ("eV", "kcal/mol", "kJ/mol", "Hartree")  # no Rydberg: all-electron energies in it look like GFN2's in eV
 TOLERANCE = 0.04  # of the sum of atomic energies; bonds are 1 % of it at most, density functionals differ by 1 %
 MOST_RMS = 8.0  # eV/A, component; molecules at 3,000 K have less
+USUAL_RMS = 1.2  # eV/A, component, of molecules near room temperature
 LEAST_RMS = 0.02  # eV/A; below it structures are relaxed, or the unit is another
 LEAST_PAIRS, SURE = 10, 0.9  # pairs of similar structures, and their correlation, for a slope that is believed
 SLOPE = 1.35  # factor by which the slope may be off
@@ -118,7 +120,7 @@ def energy_unit(frames: Frames) -> str | None:
     if not len(own) or not own.all():
         return None
     ratio = float(np.median(frames.energy / np.add.reduceat(own, frames.start[:-1])))
-    near = [name for name, value in ENERGY.items() if abs(ratio * value - 1) < TOLERANCE]
+    near = [name for name in TOTALS if abs(ratio * ENERGY[name] - 1) < TOLERANCE]
     return near[0] if near else None
 
 
@@ -145,14 +147,20 @@ def consistency(frames: Frames) -> float | None:
 def _likely(energy: str | None, slope: float | None, rms: float) -> tuple[str, str, str] | None:
     """Units of energy and forces that explain what is seen; None where eV and eV/A do."""
 
-    def fits(unit: str, top: str, length: str) -> bool:
-        force = ENERGY[top] / LENGTH[length]
-        seen = slope is None or 1 / SLOPE < slope * ENERGY[unit] / force < SLOPE
-        return seen and energy in (None, unit) and (rms == 0 or LEAST_RMS < rms * force < MOST_RMS)
+    def fits(names: tuple[str, str, str]) -> bool:
+        force = _force(names)
+        seen = slope is None or 1 / SLOPE < slope * ENERGY[names[0]] / force < SLOPE
+        return seen and energy in (None, names[0]) and (rms == 0 or LEAST_RMS < rms * force < MOST_RMS)
 
     if energy in (None, "eV") and (slope is None or 1 / SLOPE < slope < SLOPE) and rms < MOST_RMS:
         return None
-    return next((units_ for units_ in COMMON if fits(*units_)), COMMON[0] if rms > MOST_RMS else None)
+    found = [names for names in COMMON if fits(names)] or ([COMMON[0]] if rms > MOST_RMS else [])
+    return min(found, key=lambda names: abs(np.log(max(rms, 1e-9) * _force(names) / USUAL_RMS)), default=None)
+
+
+def _force(names: tuple[str, str, str]) -> float:
+    """Factor of a unit of forces to eV/A."""
+    return ENERGY[names[1]] / LENGTH[names[2]]
 
 
 def _one_unit(frames: Frames, spec: str) -> None:
