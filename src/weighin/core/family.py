@@ -78,6 +78,7 @@ class Part:
     outputs: tuple[str, ...]
     axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     tolerance: float = 1e-4  # largest allowed error of an export in full precision, relative to the output's largest value
+    precise: bool = False  # it needs full precision: int8 and bf16 may be refused, or answer much worse
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from weighin.core.config import Match
 from weighin.core.errors import ConfigError, DataError
 from weighin.core.family import Bound, Check, Example, Family, Json, Part, Predictor, Split, Tally, shifted
-from weighin.families.forcefields import batch, forces, metrics, predict, references, rotation, training, variants
+from weighin.core.tool import Tools
+from weighin.families.forcefields import batch, forces, metrics, predict, readers, references, rotation, training, variants
 from weighin.families.forcefields import data as source
 from weighin.families.forcefields.batch import ForceBatch
 from weighin.families.forcefields.labels import Evaluation, Labels
@@ -67,7 +68,7 @@ class ForceFields(Family[Atoms, Labels, Evaluation]):
 
     def read(self, raw: bytes) -> Atoms:
         """One structure: extxyz, xyz, cif, SDF and others. Raises InputError."""
-        return source.read(raw)
+        return readers.read(raw)
 
     def show(self, y: Evaluation) -> Json:
         """Units are in the names."""
@@ -135,15 +136,21 @@ class ForceFields(Family[Atoms, Labels, Evaluation]):
         """What the trivial predictor scores."""
         return metrics.notes(examples)
 
-    def expand(self, path: Path) -> Sequence[tuple[str, Atoms]] | None:
-        """Every frame of a file of many."""
-        return source.expand(path)
+    def expand(self, path: Path) -> Sequence[tuple[str, Atoms]]:
+        """Every frame of a file: also of a single one, so that its answer is written as extxyz, too."""
+        return readers.expand(path) or [("", readers.read(path.read_bytes()))]
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Evaluation]], out: Path) -> Sequence[Path]:
         """The structures of ``path`` with energies, forces and stress, as extxyz."""
         from weighin.families.forcefields import answers
 
-        return answers.save(path, [atoms for _, atoms in source.expand(path) or ()], [y for _, y in named], out)
+        return answers.save(path, [atoms for _, atoms in self.expand(path)], [y for _, y in named], out)
+
+    def tools(self) -> Tools:
+        """Relaxation, dynamics, the largest timestep, active learning, labelling, metatomic."""
+        from weighin.families.forcefields import tools
+
+        return tools.tools()
 
     def fingerprint(self, data: str) -> str:
         """A hash of what ``data`` names."""

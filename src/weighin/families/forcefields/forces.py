@@ -37,4 +37,4 @@ def part_of(net: PaiNN | SourceNet, dtype: torch.dtype) -> Part:
     atoms, both = {0: "atoms"}, {0: "atoms", 1: "neighbours"}
     axes = {"species": atoms, "second": both, "reverse": both, "vectors": both}
     axes |= {"energies": atoms, "forces": atoms, "slopes": both}
-    return Part(EnergyForces(net.to(dtype).eval()), INPUTS, OUTPUTS, axes)
+    return Part(EnergyForces(net.to(dtype).eval()), INPUTS, OUTPUTS, axes, precise=True)
