@@ -18,6 +18,7 @@ from weighin.core.errors import ConfigError, DataError
 from weighin.families.forcefields import labelling, molecules, teachers
 from weighin.families.forcefields.labelling import FRAMES, PIECES, Labelling, label, label_structures
 from weighin.families.forcefields.store import load
+from weighin.families.forcefields.worker import job_of
 
 SHORT = Labelling(frames=4, temperatures=(300.0, 600.0), relax=3, settle=3, stride=3)
 FEW = molecules.parsed("O water\nC methane\nN ammonia\nC=O formaldehyde\nCO methanol\n", "here")
@@ -173,10 +174,22 @@ def test_a_molecule_the_teacher_does_not_know_is_named(tmp_path):
     assert summary.molecules == 1 and len(summary.refused) == 2 and "gfn2 does not know Lr" in summary.refused[0]
 
 
+def test_a_process_that_dies_costs_one_piece(tmp_path, monkeypatch):
+    def job(molecule, at, how, path):
+        return "nonsense" if (molecule.name, at) == ("methane", 0) else job_of(molecule, at, how, path)
+
+    monkeypatch.setattr(labelling, "job_of", job)
+    summary = label(FEW[:3], tmp_path, SHORT, processes=1)
+    assert summary.refused == ("methane: the process of the teacher died or hung",) and summary.molecules == 3
+    monkeypatch.undo()
+    assert label(FEW[:3], tmp_path, SHORT, processes=1).frames == summary.frames + 2, "it is tried again"
+
+
 def test_charged_and_open_shell_molecules_keep_their_state(tmp_path):
     given = molecules.parsed("[NH4+] ammonium\n[CH3] methyl\n", "here")
-    label(given, tmp_path, SHORT, processes=1)
+    summary = label(given, tmp_path, SHORT, processes=1)
     frames = load(tmp_path / FRAMES)
+    assert summary.charged + summary.open_shell == len(frames) and summary.charged > 0
     state = {frames.kinds[frames.group[at]]: (frames.charge[at], frames.spin[at]) for at in range(len(frames))}
     assert state == {"ammonium": (1, 1), "methyl": (0, 2)}
     at = int(np.flatnonzero(frames.charge == 1)[0])

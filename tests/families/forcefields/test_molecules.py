@@ -108,3 +108,22 @@ def test_rattling_moves_no_centre_and_keeps_the_elements():
 def test_histogram_names_every_element():
     assert molecules.histogram([built("H2O"), built("CH4")]) == "C 1, H 6, O 1"
     assert molecules.histogram([Atoms()]) == "no atoms"
+
+
+def test_structures_and_smiles_of_one_molecule_have_one_name():
+    for one in molecules.listed()[::25]:
+        if "/" not in one.smiles:
+            assert molecules.inchikey(molecules.conformers(one, 1, 0)[0]) == one.group, one.name
+    ammonium = molecules.from_smiles("[NH4+]")
+    assert molecules.inchikey(molecules.conformers(ammonium, 1, 0)[0]) == ammonium.group
+    assert molecules.inchikey(Atoms("Ne")) == "Ne" and molecules.inchikey(built("CH3")) in (
+        "CH3",
+        molecules.from_smiles("[CH3]").group,
+    )
+
+
+def test_structures_keep_their_names():
+    water = built("H2O")
+    water.info["name"] = "mine"
+    found = molecules.from_atoms([water, built("H2O")])
+    assert [m.name for m in found] == ["mine", "H2O"] and {m.group for m in found} == {molecules.from_smiles("O").group}

@@ -14,7 +14,7 @@ from ase import Atoms
 from weighin.core.engine import Say
 from weighin.core.errors import DataError
 from weighin.core.family import Example, Split
-from weighin.core.files import hash_json, hash_path
+from weighin.core.files import hash_bytes, hash_json
 from weighin.families.forcefields import molecules, sources
 from weighin.families.forcefields.labelling import FRAMES, Labelling, label
 from weighin.families.forcefields.labels import Labels
@@ -29,6 +29,7 @@ log = logging.getLogger("weighin.forcefields")
 
 LARGE = Labelling(hessian_every=4)  # gfn2: 550 molecules
 SMALL = Labelling(frames=12, temperatures=(300.0, 600.0), relax=8, settle=10, stride=5)
+SAMPLED = 1 << 16  # bytes
 SMALL_NAMES = frozenset(
     {
         *("water", "ammonia", "methane", "ethane", "ethene", "acetylene", "propane", "propene", "cyclopropane"),
@@ -150,8 +151,11 @@ def _divided(data: str, mark: str) -> tuple[np.ndarray, list[str]]:
 
 
 def _short_hash(path: Path) -> str:
-    """Of the content where a file is small; sizes tell large ones apart."""
-    return hash_path(path)[:16] if path.stat().st_size < 1 << 22 else ""
+    """Of the first, middle and last 64 kB: a corrected label may leave the size as it was."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        parts = [(file.seek(max(0, place)), file.read(SAMPLED))[1] for place in (0, size // 2, size - SAMPLED)]
+    return hash_bytes(b"".join(parts))[:16]
 
 
 @contextmanager

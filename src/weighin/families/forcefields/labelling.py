@@ -2,15 +2,10 @@
 
 import json
 import os
-import queue
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +15,7 @@ from weighin.core.engine import Say, silent
 from weighin.core.errors import DataError, WeighinError
 from weighin.core.files import hash_json, storing, sweep, write_json
 from weighin.families.forcefields.molecules import Molecule, histogram
+from weighin.families.forcefields.processes import answers
 from weighin.families.forcefields.sampling import Labelling, sample, still
 from weighin.families.forcefields.store import Frame, Frames, load, pack, save
 from weighin.families.forcefields.teachers import Teacher, evaluate, teacher
@@ -41,6 +37,8 @@ class Summary:
     duplicates: int
     refused: tuple[str, ...]  # molecules that could not be labelled at all, with the reason
     elements: str  # histogram of atoms
+    charged: int = 0  # frames that are not neutral; a student that knows no charge sees the elements alone
+    open_shell: int = 0  # frames with unpaired electrons
 
 
 def label(
@@ -175,72 +173,17 @@ def _in_this_process(work: Sequence[_Piece], how: Labelling, by: Teacher, say: S
     return refused
 
 
-class _Worker:
-    """A process that labels pieces; started anew when the teacher took it down."""
-
-    def __init__(self) -> None:
-        path = os.pathsep.join(filter(None, sys.path))
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
-        command = [sys.executable, "-m", "weighin.families.forcefields.worker"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment)
-
-    def ask(self, line: str) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
-        try:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
-        return json.loads(answer) if answer else {"died": True}
-
-    def close(self) -> None:
-        assert self.process.stdin and self.process.stdout
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
 def _in_processes(work: Sequence[_Piece], how: Labelling, processes: int, say: Say) -> list[str]:
     """Pieces over processes; a molecule that ends its process is named and left out."""
     refused: list[str] = []
-    for number, (piece, answer) in enumerate(_answers(work, how, min(processes, len(work))), 1):
-        why = "the process of the teacher died" if answer.get("died") else answer.get("error")
+    lines = [job_of(piece.molecule, piece.at, how, piece.path) for piece in work]
+    for number, (at, answer) in enumerate(answers(lines, min(processes, len(work))), 1):
+        piece = work[at]
+        why = "the process of the teacher died or hung" if answer.get("died") else answer.get("error")
         refused += [f"{piece.molecule.name}: {why}"] if why else []
         detail = f"{piece.molecule.name} at {how.temperatures[piece.at]:g} K, {why or answer.get('frames')}"
         say("label", number / len(work), f"{number} of {len(work)}: {detail}")
     return refused
-
-
-def _answers(work: Sequence[_Piece], how: Labelling, processes: int) -> Iterator[tuple[_Piece, dict[str, Any]]]:
-    if not work:
-        return
-    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-    workers = [_Worker() for _ in range(processes)]
-    for worker in workers:
-        idle.put(worker)
-
-    def one(piece: _Piece) -> tuple[_Piece, dict[str, Any]]:
-        worker = idle.get()
-        answer = worker.ask(job_of(piece.molecule, piece.at, how, piece.path))
-        if answer.get("died"):
-            worker.close()
-            worker = _Worker()
-            workers.append(worker)
-        idle.put(worker)
-        return piece, answer
-
-    pool = ThreadPoolExecutor(processes)
-    try:
-        for job in as_completed([pool.submit(one, piece) for piece in work]):
-            yield job.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.close()
-        pool.shutdown(wait=True)
 
 
 def _merge(molecules: Sequence[Molecule], out: Path, how: Labelling, refused: Sequence[str]) -> Summary:
@@ -283,6 +226,8 @@ def _summary(frames: Frames, out: Path) -> Summary:
         duplicates=notes["duplicates"],
         refused=tuple(notes["refused"]),
         elements=elements,
+        charged=int((frames.charge != 0).sum()),
+        open_shell=int((frames.spin != 1).sum()),
     )
     write_json(out / "summary.json", asdict(summary))
     return summary

@@ -13,13 +13,15 @@ from ase.data import atomic_masses
 from weighin.core.errors import DataError, InputError, MissingError
 from weighin.families.forcefields.valence import missing_hydrogens
 
+MOST_BONDED, MOST_TRIED = 100, 1000  # atoms, and assignments of bond orders tried, before a formula must do
+
 
 @dataclass(frozen=True)
 class Molecule:
     """What is labelled: SMILES, or a structure that is there already."""
 
     name: str
-    group: str  # InChIKey; of a structure its formula
+    group: str  # InChIKey, or the formula of a structure whose bonds are not clear
     smiles: str = ""
     atoms: Atoms | None = field(default=None, compare=False)
 
@@ -76,8 +78,28 @@ def from_atoms(structures: Sequence[Atoms], implicit: bool = False) -> list[Mole
                 "Every hydrogen as an atom of its own",
                 "Add them (obabel -h, RDKit AddHs), or say implicit_hydrogens=True if it is meant so",
             )
-        found.append(Molecule(str(atoms.info.get("name", formula)), formula, atoms=atoms))
+        found.append(Molecule(str(atoms.info.get("name", formula)), inchikey(atoms), atoms=atoms))
     return found
+
+
+def inchikey(atoms: Atoms) -> str:
+    """The InChIKey without stereochemistry of a sane structure, by its bonds (Kim and Kim 2015), else its formula."""
+    formula = atoms.get_chemical_formula()
+    if atoms.pbc.any() or not 1 < len(atoms) <= MOST_BONDED:
+        return formula
+    chem = _rdkit()
+    from rdkit.Chem import rdDetermineBonds
+
+    rows = zip(atoms.get_chemical_symbols(), atoms.positions.tolist(), strict=True)
+    lines = [f"{symbol} {x:.5f} {y:.5f} {z:.5f}" for symbol, (x, y, z) in rows]
+    read = chem.MolFromXYZBlock("\n".join([str(len(atoms)), "", *lines, ""]))
+    try:
+        rdDetermineBonds.DetermineBonds(read, charge=int(atoms.info.get("charge", 0)), maxIterations=MOST_TRIED)
+    except (ValueError, RuntimeError):
+        return formula
+    chem.RemoveStereochemistry(read)
+    read.RemoveAllConformers()
+    return chem.MolToInchiKey(read) or formula
 
 
 def conformers(molecule: Molecule, n: int, seed: int) -> list[Atoms]:

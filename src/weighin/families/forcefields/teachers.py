@@ -15,6 +15,7 @@ from weighin.core.errors import DataError, InputError, MissingError, unknown
 from weighin.families.forcefields.labels import HessianRows, Labels
 
 NEAREST = 0.15  # A; atoms closer than this are one atom written twice
+STATE = ", charge and unpaired electrons by level filling, without spin polarisation"
 STEP = 5e-3  # A, of central differences for rows of the Hessian
 
 
@@ -211,8 +212,8 @@ def _teachers() -> dict[str, Teacher]:
     organic = frozenset({"H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"})
     xtb = frozenset(symbol for symbol, z in atomic_numbers.items() if 1 <= z <= 86)
     found = (
-        Teacher("gfn2", _xtb("GFN2-xTB"), True, "GFN2-xTB by tblite", xtb, charges=True, package="tblite"),
-        Teacher("gfn1", _xtb("GFN1-xTB"), True, "GFN1-xTB by tblite", xtb, charges=True, package="tblite"),
+        Teacher("gfn2", _xtb("GFN2-xTB"), True, f"GFN2-xTB by tblite{STATE}", xtb, charges=True, package="tblite"),
+        Teacher("gfn1", _xtb("GFN1-xTB"), True, f"GFN1-xTB by tblite{STATE}", xtb, charges=True, package="tblite"),
         Teacher("emt", _emt, True, "effective medium theory of ASE, for metals", metals),
         Teacher("lj", _lennard_jones, True, "Lennard-Jones argon of ASE", frozenset({"Ar"})),
         Teacher("orb-v2", _orb, False, "Orb-v2, direct forces", package="orb-models"),
