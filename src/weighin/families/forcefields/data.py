@@ -27,6 +27,7 @@ from weighin.families.forcefields.teachers import teacher
 __all__ = ["KINDS", "Structures", "examples", "fingerprint", "frames_of"]
 log = logging.getLogger("weighin.forcefields")
 
+MAKING = 1  # raised when sampling, labels or the list of molecules change their meaning, so that old caches are not read
 LARGE = Labelling(hessian_every=4)  # gfn2: 550 molecules
 SMALL = Labelling(frames=12, temperatures=(300.0, 600.0), relax=8, settle=10, stride=5)
 SAMPLED = 1 << 16  # bytes
@@ -83,9 +84,7 @@ def fingerprint(data: str) -> str:
     """A hash of what ``data`` means: settings, molecules and the teacher's version, or names and sizes of the files."""
     spec = parse(data)
     if spec.kind in ("synthetic", "gfn2"):
-        how = _settings(spec)
-        chosen = [(m.group, m.smiles) for m in _molecules(spec)]
-        return hash_json([spec.kind, how.model_dump(mode="json"), chosen, teacher(how.teacher).version, spec.options])[:16]
+        return hash_json([_making(spec), spec.options])[:16]
     files = [spec.path / FRAMES] if spec.kind == "labelled" else sources.files(spec)
     return hash_json([data, [(path.name, path.stat().st_size, _short_hash(path)) for path in files if path.is_file()]])[:16]
 
@@ -114,13 +113,19 @@ def _read(spec: Spec) -> Frames:
 def _made(spec: Spec, say: Say | None, processes: int | None) -> Frames:
     """From the cache, after labelling what is missing there."""
     how, chosen = _settings(spec), _molecules(spec)
-    mark = hash_json([how.model_dump(mode="json"), [(m.group, m.smiles) for m in chosen], teacher(how.teacher).version])
-    folder = cache_folder() / mark[:16]
+    folder = cache_folder() / _making(spec)
     if not (folder / "summary.json").is_file():
         with _progress(f"labelling {spec.text}") as tell:
             summary = label(chosen, folder, how, say or tell, processes=processes)
         log.info("%s: %s", spec.text, summary)
     return load(folder / FRAMES)
+
+
+def _making(spec: Spec) -> str:
+    """A hash of everything that decides what is made."""
+    how = _settings(spec)
+    chosen = [(m.group, m.smiles) for m in _molecules(spec)]
+    return hash_json([MAKING, how.model_dump(mode="json"), chosen, teacher(how.teacher).version])[:16]
 
 
 def _settings(spec: Spec) -> Labelling:

@@ -101,13 +101,18 @@ def _relaxed(atoms: Atoms, calculator: Calculator, steps: int) -> None:
 
 
 def _dynamics(atoms: Atoms, calculator: Calculator, temperature: float, how: Labelling, rng: np.random.Generator) -> Any:
-    """Langevin dynamics from momenta of the temperature (Maxwell and Boltzmann), without drift of the whole."""
+    """Langevin dynamics from momenta of the temperature (Maxwell and Boltzmann), without drift of the whole.
+
+    The energy of the drift goes to the rest.
+    """
     from ase.md.langevin import Langevin
 
     atoms.calc = calculator
     masses = atoms.get_masses()[:, None]
     momenta = rng.standard_normal((len(atoms), 3)) * np.sqrt(masses * units.kB * temperature)
-    atoms.set_momenta(momenta - masses * momenta.sum(0) / masses.sum())
+    still_momenta = momenta - masses * momenta.sum(0) / masses.sum()
+    before, after = ((p**2 / masses).sum() for p in (momenta, still_momenta))
+    atoms.set_momenta(still_momenta * (np.sqrt(before / after) if after > 0 else 1.0))
     friction = how.friction / units.fs
     return Langevin(atoms, how.timestep * units.fs, temperature_K=temperature, friction=friction, rng=rng, fixcm=False)
 
