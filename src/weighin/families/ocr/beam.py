@@ -23,7 +23,7 @@ class Pruning:
     width: int = 10  # prefixes kept after a frame
     least: float = 1e-3  # probability below which a class is not tried in a frame
     certain: float = 0.9995  # probability from which on a class is the only one of its frame
-    share: float = 1e-5  # of the best prefix's mass, below which a prefix is dropped
+    share: float = 1e-4  # of the best prefix's mass, below which a prefix is dropped
 
 
 class Fusion:
@@ -76,6 +76,7 @@ class _Tree:
         self.fusion, self.classes = fusion, classes
         self.root = _Prefix(0, None, 0, fusion.model.begin if fusion else 0)
         self.root.blank = 1.0
+        self._even = [1.0] * (classes + 2)
         self._children: dict[int, _Prefix] = {}  # not in the nodes: with their parents they would be circles for the collector
 
     def child(self, prefix: _Prefix, label: int) -> _Prefix:
@@ -90,24 +91,28 @@ class _Tree:
     def advance(self, beam: list[_Prefix], row: list[float], candidates: list[int], frame: int, share: float) -> list[_Prefix]:
         """One frame: every prefix stays as it is or grows by a candidate. All that come of it, in no order."""
         touched: list[_Prefix] = []
-        least = share * (beam[0].blank + beam[0].spoken) * row[0]
+        most = (beam[0].blank + beam[0].spoken) * row[0]
         for prefix in beam:
             blank, label = prefix.blank, prefix.label
             both = blank + prefix.spoken
             _begin(prefix, frame, touched)
             prefix.next_blank += both * row[0]
             prefix.next_spoken += prefix.spoken * row[label] if label else 0.0
-            if candidates and self.fusion and prefix.factors is None:
-                prefix.factors = self.fusion.factors(prefix.context)
+            factors = self._factors(prefix) if candidates else self._even
             for candidate in candidates:
-                mass = (blank if candidate == label else both) * row[candidate]
-                if prefix.factors is not None:
-                    mass *= prefix.factors[candidate]
-                if mass > least:
+                mass = (blank if candidate == label else both) * row[candidate] * factors[candidate]
+                if mass > share * most:
+                    most = max(most, mass)
                     child = self.child(prefix, candidate)
                     _begin(child, frame, touched)
                     child.next_spoken += mass
         return touched
+
+    def _factors(self, prefix: _Prefix) -> list[float]:
+        """What the language model makes of each label after a prefix; looked up when it first grows."""
+        if prefix.factors is None:
+            prefix.factors = self.fusion.factors(prefix.context) if self.fusion else self._even
+        return prefix.factors
 
 
 def _begin(prefix: _Prefix, frame: int, touched: list[_Prefix]) -> None:
