@@ -65,7 +65,7 @@ class SpreadCheck:
 
 def calibration(predict: Predict, examples: Sequence[Example[Atoms, Labels]]) -> SpreadCheck:
     """Compares ``forces_std`` with the true error. Raises DataError where there is no spread or too little to compare."""
-    from scipy.stats import pearsonr, spearmanr
+    from scipy.stats import rankdata
 
     answers = predict([example.x for example in examples])
     spreads = [answer.forces_std for answer in answers if answer.forces_std is not None]
@@ -78,17 +78,21 @@ def calibration(predict: Predict, examples: Sequence[Example[Atoms, Labels]]) ->
     size = np.sqrt((errors**2).mean(1))
     safe = np.maximum(spread, 1e-9)  # eV/A: members that agree to the last bit
     scale = float(np.sqrt(((size / safe) ** 2).mean()))
-    varied = min(np.ptp(spread), np.ptp(size)) > 0  # a constant has no correlation
     return SpreadCheck(
         atoms=len(spread),
         rmse=float(np.sqrt((errors**2).mean())),
         spread=float(np.sqrt((spread**2).mean())),
-        spearman=float(spearmanr(spread, size).statistic) if varied else 0.0,
-        pearson=float(pearsonr(spread, size).statistic) if varied else 0.0,
+        spearman=_correlation(rankdata(spread), rankdata(size)),
+        pearson=_correlation(spread, size),
         scale=scale,
         miscalibration=_miscalibration(errors, safe),
         miscalibration_scaled=_miscalibration(errors, safe * scale),
     )
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two columns [n]; a constant has none."""
+    return float(np.corrcoef(one, other)[0, 1]) if min(np.ptp(one), np.ptp(other)) > 0 else 0.0
 
 
 def _miscalibration(errors: np.ndarray, spread: np.ndarray) -> float:

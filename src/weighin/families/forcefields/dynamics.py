@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import Calculator
 from pydantic import Field
 
 from weighin.core.config import Settings
@@ -77,7 +77,7 @@ def moving(atoms: Atoms, dials: MdDials, first: int, watch: Watch) -> Iterator[M
             return
 
 
-def prepared(atoms: Atoms, calculator: BaseCalculator, dials: MdDials) -> tuple[Atoms, Watch]:
+def prepared(atoms: Atoms, calculator: Calculator, dials: MdDials) -> tuple[Atoms, Watch]:
     """A copy to move, relaxed and heated as the dials say, and the watch over its bonds. Raises InputError."""
     copy = with_calculator(atoms, calculator)
     if dials.relax:
@@ -88,9 +88,7 @@ def prepared(atoms: Atoms, calculator: BaseCalculator, dials: MdDials) -> tuple[
     return copy, watch
 
 
-def md(
-    atoms: Atoms, calculator: BaseCalculator, dials: MdDials, out: Path, say: Say = silent, models: Any = ()
-) -> dict[str, Any]:
+def md(atoms: Atoms, calculator: Calculator, dials: MdDials, out: Path, say: Say = silent, models: Any = ()) -> dict[str, Any]:
     """Runs dynamics into ``out`` and returns the summary that ``summary.json`` holds.
 
     Writes ``trajectory.xyz`` (momenta, energy, forces), ``log.csv``, ``dynamics.png`` and ``dynamics.svg``. Called
@@ -113,6 +111,7 @@ def md(
             _add(record, moved, dials, now.step, now.temperature)
         if not now.step % KEPT and not ended:
             record.keep(moved, now.step)
+            calculator.reset()  # what a killed run would not know either: neighbours, a first guess of a density
             say(f"md {atoms.get_chemical_formula()}", max(0, now.step) / dials.steps, f"{now.temperature:.0f} K")
         first = now.step
     if not ended:
@@ -123,7 +122,7 @@ def md(
 def _add(record: Record, atoms: Atoms, dials: MdDials, step: int, temperature: float) -> None:
     spread = (atoms.calc.results if atoms.calc else {}).get("forces_std", np.zeros(1))
     time = step * dials.timestep * 1e-3
-    row = Row(step, time, atoms.get_potential_energy(), atoms.get_kinetic_energy(), temperature, float(spread.max()))
+    row = Row(step, time, atoms.get_potential_energy(), float(atoms.get_kinetic_energy()), temperature, float(spread.max()))
     record.add(atoms, row)
 
 

@@ -67,7 +67,7 @@ def stilled(atoms: Atoms) -> None:
 def temperature_of(atoms: Atoms, bath: Bath | None = None) -> float:
     """K, of the degrees of freedom that move: without a bath the centre of mass does not."""
     free = atoms.get_number_of_degrees_of_freedom() - (3 if bath is None and not atoms.constraints else 0)
-    return 2 * atoms.get_kinetic_energy() / (max(free, 1) * units.kB)
+    return 2 * float(atoms.get_kinetic_energy()) / (max(free, 1) * units.kB)
 
 
 class Watch:
@@ -102,7 +102,7 @@ class Watch:
         if self.broken is None or not len(self.i):
             return ""
         between = atoms.positions[self.j] - atoms.positions[self.i]
-        lengths = find_mic(between, atoms.cell, atoms.pbc)[1]
+        lengths = find_mic(between, atoms.cell, atoms.pbc)[1]  # type: ignore[arg-type]
         stretch = lengths / self.lengths
         worst = int(stretch.argmax())
         if stretch[worst] < self.broken:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,7 +64,14 @@ def save(chart: Any, path: Path) -> Path:
 
 
 def _line(
-    base: Any, x: str, y: str, title: str, color: str, x_title: str = "", kind: str = "linear", points: bool = False
+    base: Any,
+    x: str,
+    y: str,
+    title: str,
+    color: str,
+    x_title: str = "",
+    kind: Literal["linear", "log"] = "linear",
+    points: bool = False,
 ) -> Any:
     import altair as alt
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import Calculator
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
@@ -53,7 +53,7 @@ class Relaxation:
         }
 
 
-def relaxed(atoms: Atoms, calculator: BaseCalculator, dials: RelaxDials, say: Say = silent) -> Relaxation:
+def relaxed(atoms: Atoms, calculator: Calculator, dials: RelaxDials, say: Say = silent) -> Relaxation:
     """A relaxed copy of ``atoms``. Raises InputError where the cell cannot be relaxed, and the calculator's own."""
     copy = with_calculator(atoms, calculator)
     if dials.cell and not copy.pbc.all():
@@ -61,7 +61,7 @@ def relaxed(atoms: Atoms, calculator: BaseCalculator, dials: RelaxDials, say: Sa
     if not len(copy) or (len(copy) == 1 and not dials.cell):
         raise InputError(f"{len(copy)} atoms cannot be relaxed", "It takes two, or one in a cell that is relaxed")
     watch, target = Watch(copy, dials.broken), FrechetCellFilter(copy) if dials.cell else copy
-    optimiser = OPTIMISERS[dials.optimiser](target, logfile=None)
+    optimiser = OPTIMISERS[dials.optimiser](target, logfile=None)  # type: ignore[arg-type]
     energies, largest, ended = [], [], ""
     for _ in optimiser.irun(fmax=dials.fmax, steps=dials.steps):
         energies.append(float(copy.get_potential_energy()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms
 
 from weighin.core.errors import ConfigError, InputError
@@ -89,7 +89,7 @@ def _apart(found: Sequence[Named]) -> list[Named]:
     return named
 
 
-def with_calculator(atoms: Atoms, calculator: BaseCalculator) -> Atoms:
+def with_calculator(atoms: Atoms, calculator: Calculator) -> Atoms:
     """A copy that ``calculator`` computes, the caller's atoms untouched."""
     copy = atoms.copy()
     copy.calc = calculator

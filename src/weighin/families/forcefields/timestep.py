@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import Calculator
 from pydantic import Field
 
 from weighin.core.config import Settings
@@ -25,6 +25,7 @@ class TimestepDials(Settings):
     largest: float = Field(default=16.0, gt=0, le=50, description="fs, the last")
     ps: float = Field(default=1.0, gt=0, description="length of a trial")
     limit: float = Field(default=1.0, gt=0, description="meV/atom/ps of drift that is borne")
+    equilibrate: float = Field(default=0.5, gt=0, description="ps in a heat bath before the first trial")
     refine: int = Field(default=2, ge=0, description="steps tried between the last that held and the first that did not")
     temperature: float = Field(default=300.0, gt=0, description="K")
     seed: int = Field(default=0, ge=0)
@@ -43,7 +44,7 @@ class Trial:
     reason: str  # why it did not hold
 
 
-def trial(start: Atoms, calculator: BaseCalculator, dials: TimestepDials, timestep: float) -> Trial:
+def trial(start: Atoms, calculator: Calculator, dials: TimestepDials, timestep: float) -> Trial:
     """NVE for ``dials.ps`` from the momenta of ``start``, which is left as it is."""
     steps = max(20, round(1000 * dials.ps / timestep))
     md = _dials(dials, timestep=timestep, steps=steps)
@@ -62,7 +63,7 @@ def trial(start: Atoms, calculator: BaseCalculator, dials: TimestepDials, timest
 
 
 def largest_timestep(
-    atoms: Atoms, calculator: BaseCalculator, dials: TimestepDials, out: Path | None = None, say: Say = silent
+    atoms: Atoms, calculator: Calculator, dials: TimestepDials, out: Path | None = None, say: Say = silent
 ) -> dict[str, Any]:
     """Every trial and the largest timestep that held, fs (None: not even the first). Raises InputError."""
     start, ended = _start(atoms, calculator, dials)
@@ -89,9 +90,9 @@ def largest_timestep(
     return found
 
 
-def _start(atoms: Atoms, calculator: BaseCalculator, dials: TimestepDials) -> tuple[Atoms, str]:
-    """Relaxed, then half a picosecond in a heat bath, without momentum of the whole; and why that failed, if it did."""
-    md = _dials(dials, timestep=0.25, ensemble="nvt", steps=2000, relax=True)
+def _start(atoms: Atoms, calculator: Calculator, dials: TimestepDials) -> tuple[Atoms, str]:
+    """Relaxed, then some time in a heat bath, without momentum of the whole; and why that failed, if it did."""
+    md = _dials(dials, timestep=0.25, ensemble="nvt", steps=round(4000 * dials.equilibrate) or 1, relax=True)
     moved, watch = prepared(atoms, calculator, md)
     ended = ""
     for now in moving(moved, md, 0, watch):
