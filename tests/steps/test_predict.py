@@ -116,6 +116,18 @@ def test_answers_in_the_folder_that_is_walked(answer, folder):
     assert answer([folder], out=out) == (0, 0)
 
 
+def test_what_was_written_beside_the_answers_is_no_input(points, answer, folder, monkeypatch):
+    def save_answers(self, path, named, out):
+        (out / f"{path.name}.made.json").write_text("[0, 0]")
+        return [out / f"{path.name}.made.json"]
+
+    monkeypatch.setattr(type(points), "expand", lambda self, path: [[("one", (0.1, 0.2))]])
+    monkeypatch.setattr(type(points), "save_answers", save_answers)
+    out = folder / "answers.jsonl"
+    assert answer([folder], out=out) == (4, 0)
+    assert answer([folder], out=out) == (0, 0) and len(list(folder.glob("*.made.json"))) == 4
+
+
 def test_cut_anywhere_it_goes_on_without_duplicates(points, answer, folder, tmp_path, monkeypatch):
     """Also where answers hold what some programs take for ends of lines."""
     monkeypatch.setattr(type(points), "show", lambda self, y: {"arm": y, "text": "ä\u2028\x85b"})

@@ -40,9 +40,8 @@ def predict(
     Files beside the answers (a repaired font) are written next to ``out``, or where the command was called.
     """
     predictor = load_predictor(family, variant, run, runtime, threads) if runtime else eager_predictor(family, variant, run)
-    done = _finished(out)
-    own = out.resolve() if out else None  # may lie in the folder that is walked
-    files = [path for path in dict.fromkeys(_files(paths)) if _ahead(done, path) and path.resolve() != own]
+    done, ours = _finished(out)  # what was written may lie in the folder that is walked
+    files = [path for path in dict.fromkeys(_files(paths)) if _ahead(done, path) and path.resolve() not in ours]
     answered = refused = 0
     for number, path in enumerate(files):
         start = done.get(str(path), Done(0, 1)).groups
@@ -117,26 +116,42 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _finished(out: Path | None) -> dict[str, Done]:
-    """Files with answers in ``out``, and how far they are; a last line that was cut off is removed with all of its group.
+def _finished(out: Path | None) -> tuple[dict[str, Done], set[Path]]:
+    """Files with answers in ``out``, and how far they are; ``out`` and the files that were written beside it.
 
-    Raises ConfigError when ``out`` holds anything else: it is somebody's file.
+    A last line that was cut off is removed with all of its group. Raises ConfigError when ``out`` holds anything else: it
+    is somebody's file.
     """
-    if out is None or not out.exists():
-        return {}
+    if out is None:
+        return {}, set()
+    whole, cut = _records(out)
+    kept = [line for line in whole if _key(line) != _key(whole[-1])] if cut else whole
+    if cut:
+        write_bytes(out, b"".join(map(_coded, kept)))
+    ours = {Path(line["written"]).resolve() for line in kept if "written" in line}
+    keys = [_key(line) for line in kept]  # the last of a file counts: groups are written in order
+    return {file: Done(group, of) for file, group, of in keys}, {out.resolve(), *ours}
+
+
+def _records(out: Path) -> tuple[list[Line], bool]:
+    """The lines of ``out``, and whether there is the beginning of one more. Raises ConfigError when it holds anything else."""
+    if not out.exists():
+        return [], False
     try:
         *whole, cut = out.read_bytes().split(b"\n")
-        keys = [_key(json.loads(line)) for line in whole]
+        lines = [json.loads(line) for line in whole]
+        for line in lines:
+            _key(line)
         if cut[: len(BEGIN)] != BEGIN[: len(cut)]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         allowed = "It must be new, or hold answers of weighin predict (JSON lines)"
         raise ConfigError(f"--out {out} is something else", allowed, "Choose another file") from None
-    if cut:
-        kept = [(line, key) for line, key in zip(whole, keys) if key != keys[-1]]
-        write_bytes(out, b"".join(line + b"\n" for line, _ in kept))
-        keys = [key for _, key in kept]
-    return {file: Done(group, of) for file, group, of in keys}  # the last of a file counts: groups are written in order
+    return lines, bool(cut)
+
+
+def _coded(line: Line) -> bytes:
+    return (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 def _key(line: Line) -> tuple[str, int, int]:
@@ -152,7 +167,7 @@ def _append(out: Path, lines: Sequence[Line]) -> None:
     """All lines of one group at once."""
     with storing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")
+        raw = b"".join(map(_coded, lines))
         with out.open("ab", buffering=0) as file:
             before = file.tell()
             try:

@@ -14,7 +14,7 @@ from torch.nn.functional import ctc_loss, log_softmax
 from weighin.core.config import Match
 from weighin.core.errors import RunError
 from weighin.core.family import Bound, Example, Family, Json, Part, Predictor, Split, Tally
-from weighin.families.ocr import augment, confidence, images, inputs, metrics, predict, reader, variants
+from weighin.families.ocr import augment, confidence, images, inputs, metrics, outputs, page, predict, reader, variants
 from weighin.families.ocr import data as source
 from weighin.families.ocr.line import Line, Reading
 from weighin.families.ocr.model import LineBatch, LineNet, parts_of
@@ -132,6 +132,14 @@ class Ocr(Family[Line, str, Reading]):
             "documents": len({e.group for e in examples}),
             "fonts": ", ".join(sorted({e.kind.split(", ", 1)[1] for e in examples if ", " in e.kind})),
         }
+
+    def expand(self, path: Path) -> Sequence[Sequence[tuple[str, Line]]] | None:
+        """The lines of every page of an image, a TIFF or a PDF, page by page; None for an image of one line."""
+        return page.expand(path)
+
+    def save_answers(self, path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> Sequence[Path]:
+        """After the last page of a file: text, JSON, TSV, hOCR, ALTO, searchable PDF, and a page for people."""
+        return outputs.save(path, named, out)
 
     def fingerprint(self, data: str) -> str:
         """Files, fonts and the making of lines."""

@@ -22,10 +22,10 @@ class Pages(Sequence[Named]):
     """The lines of every page of a file; a slice is a list."""
 
     def __init__(self, path: Path, count: int) -> None:
-        self.path, self.count = path, count
+        self.path, self.pages = path, count
 
     def __len__(self) -> int:
-        return self.count
+        return self.pages
 
     @overload
     def __getitem__(self, at: int) -> Named: ...
@@ -33,19 +33,19 @@ class Pages(Sequence[Named]):
     def __getitem__(self, at: slice) -> list[Named]: ...
     def __getitem__(self, at: int | slice) -> Named | list[Named]:
         if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(self.count))]
-        if not 0 <= at < self.count:
+            return [self[place] for place in range(*at.indices(self.pages))]
+        if not 0 <= at < self.pages:
             raise IndexError(at)
         try:
             grey, dpi = pixels(self.path, at)
         except InputError as error:
-            if self.count == 1:
+            if self.pages == 1:
                 raise
             return [(f"page {at + 1} cannot be read: {error}", Line(WHITE, Place(self.path, at + 1)))]
         return named(sheet(grey), self.path, at + 1, dpi)
 
     def __iter__(self) -> Iterator[Named]:
-        return (self[place] for place in range(self.count))
+        return (self[place] for place in range(self.pages))
 
 
 def expand(path: Path) -> Sequence[Named] | None:

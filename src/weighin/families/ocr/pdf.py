@@ -17,10 +17,7 @@ POINTS = 72.0  # an inch
 @contextmanager
 def document(path: Path) -> Iterator[Any]:
     """The open PDF. Raises InputError: locked, damaged, without pages; MissingError without pypdfium2."""
-    try:
-        import pypdfium2
-    except ImportError as error:
-        raise MissingError("pypdfium2 is not installed", hint="pip install 'weighin[ocr]'") from error
+    pypdfium2 = _library()
     try:
         found = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
@@ -51,8 +48,7 @@ def count(path: Path) -> int:
 
 def pixels(path: Path, number: int) -> tuple[np.ndarray, float]:
     """Page ``number`` (from 0) as uint8 [h, w] and its dots an inch: 300, or fewer on a very large page. Raises InputError."""
-    import pypdfium2
-
+    pypdfium2 = _library()
     with document(path) as found:
         try:
             page = found[number]
@@ -62,3 +58,21 @@ def pixels(path: Path, number: int) -> tuple[np.ndarray, float]:
             return np.array(drawn.reshape(drawn.shape[:2])), dpi
         except pypdfium2.PdfiumError as error:
             raise _refusal(path, f"page {number + 1}: {error}") from error
+
+
+@contextmanager
+def new() -> Iterator[Any]:
+    """A PDF without pages. Raises MissingError without pypdfium2."""
+    found = _library().PdfDocument.new()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _library() -> Any:
+    try:
+        import pypdfium2
+    except ImportError as error:
+        raise MissingError("pypdfium2 is not installed", hint="pip install 'weighin[ocr]'") from error
+    return pypdfium2
