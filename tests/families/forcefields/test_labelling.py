@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.build import molecule as built
 from ase.calculators.calculator import Calculator, all_changes
 
-from weighin.core.errors import ConfigError, DataError
+from weighin.core.errors import ConfigError, DataError, StorageError
 from weighin.families.forcefields import labelling, molecules, teachers
 from weighin.families.forcefields.labelling import FRAMES, PIECES, Labelling, label, label_structures
 from weighin.families.forcefields.store import load
@@ -133,6 +133,16 @@ def test_two_at_once_label_once(labelled, tmp_path):
 def test_other_settings_in_the_same_folder_are_refused(labelled):
     with pytest.raises(DataError, match=r"labelled with another stride, seed.*Choose another folder"):
         label(FEW, labelled[0], SHORT.model_copy(update={"stride": 4, "seed": 1}))
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / PIECES).write_text("in the way")
+    for more in ({"processes": 1}, {"by": springs()[0]}):
+        with pytest.raises(StorageError, match="Cannot write"):
+            label(FEW[:1], tmp_path, SHORT, **more)
+        (tmp_path / labelling.ABOUT).unlink()
+    with pytest.raises(StorageError, match="Cannot write"):
+        label(FEW[:1], tmp_path / PIECES / "below", SHORT)
 
 
 def test_a_damaged_piece_is_told(tmp_path):

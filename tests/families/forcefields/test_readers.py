@@ -8,6 +8,8 @@ from ase import Atoms
 from ase.build import bulk
 from ase.build import molecule as built
 from ase.io import write
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
@@ -134,3 +136,30 @@ def test_molecules_to_label_come_from_smiles_or_structures(tmp_path):
         molecules_of(path)
     assert molecules_of(path, implicit=True)[0].atoms.get_chemical_formula() == "C2O"
     assert isinstance(structures(path.read_bytes())[0], Atoms), "a diatomic fragment may well be meant in an xyz file"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_whatever_comes_is_a_structure_or_a_clear_error(raw):
+    try:
+        found = read(raw)
+    except InputError as error:
+        assert str(error)
+    else:
+        assert len(found) and np.isfinite(found.positions).all()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["extxyz", "proteindatabank", "cif", "vasp", "sdf"]), st.data())
+def test_damaged_files_are_structures_or_clear_errors(kind, data):
+    crystal = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    raw = sdf("CCO") if kind == "sdf" else written(crystal if kind in ("cif", "vasp") else built("CH3OH"), kind)
+    at = data.draw(st.integers(0, len(raw) - 1))
+    end = data.draw(st.integers(at, min(len(raw), at + 12)))
+    damaged = raw[:at] + data.draw(st.binary(max_size=6)) + raw[end:]
+    try:
+        found = structures(damaged)
+    except InputError as error:
+        assert str(error)
+    else:
+        assert all(len(atoms) and np.isfinite(atoms.positions).all() for atoms in found)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ase import Atoms
 from filelock import FileLock
 
 from weighin.core.engine import Say, silent
-from weighin.core.errors import DataError, WeighinError
+from weighin.core.errors import DataError, StorageError, WeighinError
 from weighin.core.files import hash_json, storing, sweep, write_json
 from weighin.families.forcefields.molecules import Molecule, histogram
 from weighin.families.forcefields.processes import answers
@@ -53,17 +54,21 @@ def label(
     """Labels all molecules into ``out/frames.safetensors``; goes on where an interrupted call was.
 
     ``by`` is a teacher that has no name (it labels in this process). Raises DataError when ``out`` was made with
-    other settings, or when nothing at all could be labelled.
+    other settings, or when nothing at all could be labelled, StorageError for a full disk.
     """
     known = by or teacher(how.teacher)
+    lock = FileLock(out / ".lock")
     with storing(out):
         out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / ".lock"):
+        lock.acquire()
+    try:
         sweep(out)
         _same_settings(out, how, known)
         work = _open_work(molecules, out, how)
         refused = _in_this_process(work, how, by, say) if by else _in_processes(work, how, processes or _cores(), say)
         return _merge(molecules, out, how, refused)
+    finally:
+        lock.release()
 
 
 def label_structures(
@@ -167,6 +172,8 @@ def _in_this_process(work: Sequence[_Piece], how: Labelling, by: Teacher, say: S
     for number, piece in enumerate(work, 1):
         try:
             save(sample(piece.molecule, piece.at, how, by), piece.path)
+        except StorageError:
+            raise
         except WeighinError as error:
             refused.append(f"{piece.molecule.name}: {error}")
         say("label", number / len(work), f"{piece.molecule.name} at {how.temperatures[piece.at]:g} K")
@@ -177,12 +184,14 @@ def _in_processes(work: Sequence[_Piece], how: Labelling, processes: int, say: S
     """Pieces over processes; a molecule that ends its process is named and left out."""
     refused: list[str] = []
     lines = [job_of(piece.molecule, piece.at, how, piece.path) for piece in work]
-    for number, (at, answer) in enumerate(answers(lines, min(processes, len(work))), 1):
-        piece = work[at]
-        why = "the process of the teacher died or hung" if answer.get("died") else answer.get("error")
-        refused += [f"{piece.molecule.name}: {why}"] if why else []
-        detail = f"{piece.molecule.name} at {how.temperatures[piece.at]:g} K, {why or answer.get('frames')}"
-        say("label", number / len(work), f"{number} of {len(work)}: {detail}")
+    with closing(answers(lines, min(processes, len(work)))) as found:
+        for number, (at, answer) in enumerate(found, 1):
+            if answer.get("storage"):
+                raise StorageError(answer["error"])
+            why = "the process of the teacher died or hung" if answer.get("died") else answer.get("error")
+            refused += [f"{work[at].molecule.name}: {why}"] if why else []
+            detail = f"{work[at].molecule.name} at {how.temperatures[work[at].at]:g} K, {why or answer.get('frames')}"
+            say("label", number / len(work), f"{number} of {len(work)}: {detail}")
     return refused
 
 

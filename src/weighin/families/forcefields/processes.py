@@ -6,7 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
@@ -47,10 +47,11 @@ class Worker:
         self.process.stdout.close()
 
 
-def answers(lines: Sequence[str], processes: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def answers(lines: Sequence[str], processes: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
     """Place and answer of every line as they come; ``{"died": True}`` where the process was lost over it."""
     if not lines:
         return
+    ended = threading.Event()  # nobody waits for answers any more
     idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     workers = [Worker() for _ in range(processes)]
     for worker in workers:
@@ -59,7 +60,7 @@ def answers(lines: Sequence[str], processes: int) -> Iterator[tuple[int, dict[st
     def one(at: int) -> tuple[int, dict[str, Any]]:
         worker = idle.get()
         answer = worker.ask(lines[at])
-        if answer.get("died"):
+        if answer.get("died") and not ended.is_set():
             worker.close()
             worker = Worker()
             workers.append(worker)
@@ -71,7 +72,10 @@ def answers(lines: Sequence[str], processes: int) -> Iterator[tuple[int, dict[st
         for job in as_completed([pool.submit(one, at) for at in range(len(lines))]):
             yield job.result()
     finally:
+        ended.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
-            worker.close()
+            worker.process.kill()
         pool.shutdown(wait=True)
+        for worker in workers:
+            worker.close()

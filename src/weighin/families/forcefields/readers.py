@@ -35,7 +35,7 @@ def expand(path: Path) -> list[tuple[str, Atoms]] | None:
 def structures(raw: bytes) -> list[Atoms]:
     """All structures in these bytes, at least one. Raises InputError."""
     kind = format_of(raw)
-    text = raw.decode("utf-8", errors="strict" if kind == "extxyz" else "replace")
+    text = raw.decode("utf-8", errors="replace")  # of comments; numbers and symbols are ASCII
     try:
         found = _sdf(text) if kind == "sdf" else _by_ase(text, kind)
     except (InputError, MissingError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ase import Atoms
 
-from weighin.core.errors import WeighinError
+from weighin.core.errors import StorageError, WeighinError
 from weighin.families.forcefields.molecules import Molecule
 from weighin.families.forcefields.sampling import Labelling, sample
 from weighin.families.forcefields.store import save
@@ -41,9 +41,9 @@ def done(line: str) -> dict[str, Any]:
     how = Labelling.model_validate(job["how"])
     try:
         frames = sample(Molecule(**named), job["at"], how, teacher(how.teacher))
+        save(frames, Path(job["path"]))
     except WeighinError as error:
-        return {"error": str(error)}
-    save(frames, Path(job["path"]))
+        return {"error": str(error), "storage": isinstance(error, StorageError)}
     return {"frames": len(frames), **frames.notes}
 
 
