@@ -55,18 +55,38 @@ def verify(
 
 
 @verbs.command()
+def report(report: Report) -> None:
+    """Write a finished report again from its evidence, with this version's statistics and pages."""
+    from weighin import console
+    from weighin.steps.refresh import refresh
+
+    whole, files = refresh(report)
+    console.out.print(whole.details["pick"]["sentence"])
+    for path in files.values():
+        console.out.print(str(path), soft_wrap=True)
+
+
+@verbs.command()
 def card(
     report: Report,
     variant: Annotated[str, typer.Option()],
     runtime: Annotated[str, typer.Option()],
     out: Annotated[Path, typer.Option(help="Folder for README.md and .eval_results/.")] = Path("card"),
+    dataset: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The hub's id of the data, for .eval_results/.")] = "",
+    task: Annotated[str, typer.Option(help="The task's id in that data set.")] = "default",
 ) -> None:
-    """A Hugging Face model card and evaluation results of one candidate."""
+    """A Hugging Face model card and, with --dataset, evaluation results of one candidate."""
     from weighin.steps.card import write
     from weighin.steps.overview import read
 
-    for path in write(read(report), variant, runtime, out):
+    whole = read(report)
+    for path in write(whole, variant, runtime, out, dataset, task):
         sys.stdout.write(f"{path}\n")
+    if not dataset:
+        said = (
+            f"weighin: no .eval_results/: the hub takes them only against a data set of its own, and {whole.data!r} has no id"
+        )
+        sys.stderr.write(f"{said} there that weighin knows. Name it with --dataset OWNER/NAME\n")
 
 
 @verbs.command("import")

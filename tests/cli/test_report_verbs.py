@@ -47,6 +47,23 @@ def test_compare_picks_under_limits_on_scores(report, monkeypatch, capsys):
     assert (code, out) == (0, "Every figure follows from its evidence.\n")
 
 
+def test_a_report_is_written_again(report, monkeypatch, capsys):
+    before = (report / "report.json").read_bytes()
+    code, out, _ = ended(monkeypatch, capsys, "report", str(report))
+    assert code == 0 and out.startswith("Ship nano @ torch: ") and "report.html" in out
+    assert (report / "report.json").read_bytes() == before
+
+
+def test_a_card_says_what_evaluation_results_need(report, tmp_path, monkeypatch, capsys):
+    ask = ("card", str(report), "--variant", "nano", "--runtime", "torch", "--out", str(tmp_path / "card"))
+    code, out, err = ended(monkeypatch, capsys, *ask)
+    assert code == 0 and out.splitlines() == [str(tmp_path / "card" / "README.md")]
+    assert "Name it with --dataset OWNER/NAME" in err and "'synthetic'" in err
+    code, out, err = ended(monkeypatch, capsys, *ask, "--dataset", "someone/points")
+    assert code == 0 and len(out.splitlines()) == 2 and not err
+    assert ended(monkeypatch, capsys, *ask, "--dataset", "points")[0] == 2
+
+
 def test_import_then_pick_then_verify(report, tmp_path, monkeypatch, capsys):
     (tmp_path / "peers.csv").write_text(ROWS)
     code, out, err = ended(monkeypatch, capsys, "import", str(tmp_path / "peers.csv"), "--into", str(report))

@@ -186,7 +186,10 @@ def test_a_whole_report_comes_through_unchanged(kind):
     assert [c.label for c in rows] == [c.label for c in report.candidates]
     for came, went in zip(rows, report.candidates):
         kept = [(m.name, m.value, m.low, m.high, m.n, m.unit, m.method, m.at) for m in came.measurements]
-        assert kept == [(m.name, m.value, m.low, m.high, m.n, m.unit, m.method, m.at) for m in went.measurements]
+        own = [
+            m for m in went.measurements if m.name != "quality_loss_pct"
+        ]  # against the best of a report that is not this one
+        assert kept == [(m.name, m.value, m.low, m.high, m.n, m.unit, m.method, m.at) for m in own]
     (failed,) = [c for c in rows if c.runtime == "openvino:int8"]
     assert failed.status == "imported" and "it came as failed: Export of part" in failed.reason
 

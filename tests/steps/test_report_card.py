@@ -58,15 +58,22 @@ def test_eval_results_name_the_data_set_of_the_hub():
     assert "n 2048" in entry["notes"] and "95 % interval" in entry["notes"]
 
 
-def test_eval_results_do_not_make_up_a_data_set():
-    text = eval_results(made_report(), "tiny", "onnx")
-    assert text.startswith("# The hub takes this only with the id (OWNER/NAME)") and "'synthetic'" in text.splitlines()[0]
+@pytest.mark.parametrize("dataset", ["", "synthetic", "owner/", "a/b/c"])
+def test_eval_results_do_not_make_up_a_data_set(dataset):
     with pytest.raises(ConfigError, match="OWNER/NAME"):
-        eval_results(made_report(), "tiny", "onnx", "synthetic")
+        eval_results(made_report(), "tiny", "onnx", dataset)
 
 
 def test_write(tmp_path):
     report = made_report()
-    paths = write(report, "tiny", "onnx", tmp_path / "card")
+    paths = write(report, "tiny", "onnx", tmp_path / "card", "someone/glyphs", "forms")
     assert [str(p.relative_to(tmp_path / "card")) for p in paths] == ["README.md", ".eval_results/glyphs.yaml"]
     assert paths[0].read_text() == card(report, "tiny", "onnx")
+    assert paths[1].read_text() == eval_results(report, "tiny", "onnx", "someone/glyphs", "forms")
+
+
+def test_without_a_data_set_there_is_a_card_and_no_results(tmp_path):
+    assert [p.name for p in write(made_report(), "tiny", "onnx", tmp_path / "card")] == ["README.md"]
+    with pytest.raises(ConfigError, match="--dataset got 'glyphs'"):
+        write(made_report(), "tiny", "onnx", tmp_path / "other", "glyphs")
+    assert [p.name for p in tmp_path.iterdir()] == ["card"]

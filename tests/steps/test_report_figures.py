@@ -92,7 +92,7 @@ def pair(difference: float, different: bool) -> Pair:
             -0.004,
             False,
             "a @ torch and b @ torch cannot be told apart: top1 differs by −0.004 share (−0.014 to 0.006; p = 0.40). "
-            "About 1,234 more examples would tell.",
+            "About 1,200 more examples would tell.",
         ),
     ],
 )

@@ -15,8 +15,8 @@ pytest_plugins = ("report_browser",)
 pytestmark = pytest.mark.timeout(400)
 
 ASK = """(goals) => goals.map((goal) => {
-  const found = pick(data.candidates, {...goal, better: names.get(goal.best).better, scores: data.scores});
-  return {choice: found.choice?.label ?? null, runner: found.runnerUp?.label ?? null, nearest: found.nearest?.label ?? null,
+  const found = pick(data.candidates, {...goal, better: names.get(goal.best).better, scores: data.scores, pairs: data.pairs});
+  return {choice: found.choice?.label ?? null, runner: found.runnerUp?.label ?? null, nearest: found.nearest?.label ?? null, cheaper: found.cheaper?.label ?? null,
           excluded: found.excluded.map((e) => e.candidate.label), relaxed: found.relaxed.map((l) => l.bound), binding:
           found.binding.map((b) => [b.limit.name, b.limit.op, b.limit.bound, b.value, b.margin, b.share, !!b.instead])};
 })"""
@@ -50,6 +50,7 @@ def answer(report: Report, goal: dict[str, Any]) -> dict[str, Any]:
         "choice": label(found.choice),
         "runner": label(found.runner_up),
         "nearest": label(found.nearest),
+        "cheaper": label(found.cheaper),
         "excluded": sorted(label(e) or "" for e in found.excluded),
         "relaxed": [float(n) for n in re.findall(r"[<>]=(\S+) instead of", found.relaxation)],
         "binding": [(b.limit.name, b.limit.op, b.limit.bound, b.value, b.margin, b.share) for b in found.binding],
@@ -62,7 +63,7 @@ def agree(page: Any, report: Report, asked: list[dict[str, Any]]) -> list[dict[s
     answers = [answer(report, goal) for goal in asked]
     for goal, wanted, seen in zip(asked, answers, page.evaluate(ASK, asked), strict=True):
         seen["excluded"].sort()
-        for key in ("choice", "runner", "nearest", "excluded"):
+        for key in ("choice", "runner", "nearest", "cheaper", "excluded"):
             assert seen[key] == wanted[key], (key, goal)
         moved = [bound for bound, limit in zip(seen["relaxed"], goal["limits"]) if bound != limit["bound"]]
         assert moved == [float(f"{bound:.12g}") for bound in wanted["relaxed"]], goal
@@ -76,6 +77,7 @@ def test_the_page_picks_as_python_does(page, report):
     chosen = {found["choice"] for found in answers}
     assert len(chosen) >= 8 and None in chosen  # the goals force different answers, and none at all
     assert sum(found["nearest"] is not None for found in answers) > 20
+    assert len({found["cheaper"] for found in answers}) >= 4
 
 
 def test_ties_and_gaps_are_broken_alike(visit, tmp_path):
@@ -87,6 +89,7 @@ def test_ties_and_gaps_are_broken_alike(visit, tmp_path):
         changed = {"top1": {"value": 0.9, "low": None if i == 4 else 0.89}, "size_mb": {"value": 2.0 if i < 5 else 1.0}}
         changed["peak_memory_mb"] = {"n": i % 3, "low": None, "high": None} if i % 2 else {}
         changed["cpu_ms_per_item"] = {"n": 0} if i in (0, 3) else {"value": 1.0}
+        changed["latency_p50_ms"] = {"value": 1.0 + i // 2, "low": 1.0 + i // 2, "high": None if i == 5 else 1.05 + i // 2}
         figures = [m.model_copy(update=changed.get(m.name, {})) for m in row.measurements]
         rows.append(row.model_copy(update={"variant": name, "measurements": figures}))
     report = picked(base.model_copy(update={"candidates": rows, "pairs": [], "front": {}, "details": {}}))

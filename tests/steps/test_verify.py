@@ -96,6 +96,16 @@ def test_a_changed_hash_of_evidence_is_found(changed):
         ),
         (lambda raw: raw["notes"].update({"test examples": 4000}), "notes does not follow"),
         (lambda raw: raw["scores"][0].update(better="lower"), "scores does not follow"),
+        (lambda raw: figure(raw, "quality_loss_pct").update(value=-1.0), "quality_loss_pct does not follow"),
+        (lambda raw: figure(raw, "quality_loss_pct", 2).update(high=0.0), "quality_loss_pct does not follow"),
+        (lambda raw: raw["details"]["noise"].update(hash="0" * 16), "details.noise does not follow"),
+        (lambda raw: figure(raw, "latency_p50_ms")["hardware"].update(cpu="A faster one"), "its hardware are not those in"),
+        (lambda raw: figure(raw, "top1")["hardware"].update(threads=8), "its hardware are not those in"),
+        (lambda raw: figure(raw, "size_mb")["versions"].update(torch="99"), "its versions are not those in"),
+        (lambda raw: raw["environment"]["versions"].update(torch="99"), "its version of torch is not the one of the report"),
+        (lambda raw: raw["environment"].update(threads=[4]), "was timed on 1 threads, the report says [4]"),
+        (lambda raw: figure(raw, "top1").update(run="elsewhere"), "top1 is of run 'elsewhere'"),
+        (lambda raw: raw["candidates"][0]["measurements"].remove(figure(raw, "latency_p50_ms")), "is not shown"),
         (lambda raw: figure(raw, "top1").update(evidence=""), "top1 names no evidence"),
         (lambda raw: figure(raw, "top1").update(evidence="none-quality.npz"), "none-quality.npz is missing"),
         (lambda raw: figure(raw, "top1").update(name="top2"), "top2 does not follow from"),
@@ -147,6 +157,27 @@ def test_evidence_that_was_made_up_is_found(folder, changed, kind):
     assert [line for line in found if "its evidence gives" in line]
 
 
+def test_a_report_without_its_noise_floor_is_found(folder, changed):
+    next((folder / "evidence").glob("nano-torch-*-noise.npz")).unlink()
+    assert changed(lambda raw: raw["details"].update(noise={})) == ["The evidence of the A/A row is missing"]
+
+
+def test_older_evidence_without_hardware_still_verifies(folder, changed):
+    """What it does not name cannot be held against it."""
+    hashes = {}
+    for path in (folder / "evidence").glob("*.npz"):
+        arrays, note = evidence.load(path)
+        evidence.save(path, arrays, {key: value for key, value in note.items() if key != "where"})
+        hashes[path.name] = hash_path(path)[:16]
+
+    def edit(raw):
+        for m in (m for row in raw["candidates"] for m in row["measurements"]):
+            m["hashes"]["evidence"] = hashes[m["evidence"]]
+        raw["details"]["noise"]["hash"] = hashes[raw["details"]["noise"]["evidence"]]
+
+    assert changed(edit) == []
+
+
 def test_evidence_of_another_kind_is_found(folder):
     path = next((folder / "evidence").glob("nano-torch-*-quality.npz"))
     evidence.save(path, {"odd": np.zeros(3)}, {"odd": 1})
@@ -172,6 +203,37 @@ def test_measuring_again_says_what_moved(compared, folder, with_lame, monkeypatc
     root = shutil.copytree(compared.root, folder.parent / "runs")
     found = verify(folder, again=["quality"], root=root)
     assert [line for line in found if line.startswith("nano @ torch: top1 moved from ")]
+
+
+def test_measuring_again_is_done_as_the_evidence_says(compared, folder, with_lame, monkeypatch):
+    asked = []
+
+    def weigh(candidates, **how):
+        asked.append((sorted(c.label for c in candidates), {c.threads for c in candidates}, how))
+        return [row for row in compared.report.candidates if row.label in {c.label for c in candidates}]
+
+    monkeypatch.setattr("weighin.steps.again.weigh", weigh)
+    assert verify(folder, again=["speed"], root=compared.root) == []
+    ((labels, threads, how),) = asked
+    assert labels == sorted(row.label for row in compared.report.candidates if row.status == "ok") and threads == {1}
+    assert how == {"examples": 400, "seed": 0, "rounds": 6, "batches": (16,), "again": ["speed"]}
+    verify(folder, again=["quality"], root=compared.root)
+    assert asked[1][2]["rounds"] == 0
+
+
+def test_sessions_of_their_own_are_measured_on_their_own(compared, folder, with_lame, monkeypatch):
+    """Threads are those of the timing, not of the first figure."""
+    asked = []
+    monkeypatch.setattr(
+        "weighin.steps.again.weigh", lambda candidates, **how: asked.append(candidates) or compared.report.candidates
+    )
+    raw = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    for m in raw["candidates"][1]["measurements"]:
+        if m["evidence"].endswith("-speed.npz"):
+            m["hardware"]["threads"] = 2
+    (folder / "report.json").write_text(json.dumps(raw), encoding="utf-8")
+    verify(folder, again=["speed"], root=compared.root)
+    assert sorted((len(group), {c.threads for c in group}.pop()) for group in asked) == [(1, 2), (3, 1)]
 
 
 def test_alike():

@@ -200,6 +200,13 @@ class Family(ABC, Generic[X, T, Y]):
         """Name -> what users of this family do beside predicting, for ``weighin use``."""
         return {}
 
+    def why_not(self, variant: Variant[Any, Any]) -> str | None:
+        """None when the variant can be built here; else what is not here and how to get it. Nothing is fetched to find out.
+
+        Such a variant is listed and counted (``build`` on the meta device needs no weights), and compared as not measured.
+        """
+        return None
+
     def fingerprint(self, data: str) -> str:
         """A hash of what ``data`` names, without reading all of it: names and sizes of the files."""
         return listing_hash(data)

@@ -77,7 +77,7 @@ def percentile_by_round(times: np.ndarray, q: float, confidence: float = 0.95) -
 
 
 def median_interval(rounds: np.ndarray, confidence: float = 0.95) -> Interval | None:
-    """The median of independent ``rounds`` [n] between two interpolated order statistics; None where they are too few (6 for 95 %).
+    """The median of independent ``rounds`` [n] between two interpolated order statistics; None for too few (6 for 95 %).
 
     Order statistics alone cover what n allows (99 % or 93 % with 8 rounds); between the pair that covers more than
     ``confidence`` and the next that covers less, Hettmansperger and Sheather (1986) interpolate, whatever the distribution.

@@ -9,6 +9,7 @@ import numpy as np
 
 from weighin.core import environment, registry
 from weighin.core.family import Family, Tally
+from weighin.core.files import hash_path
 from weighin.core.result import Better, Candidate, Pair, Report
 from weighin.core.statistics import all_pairs, draws, front, median_interval, spread
 from weighin.steps import evidence, quality, speed
@@ -130,7 +131,11 @@ def gathered(folder: Path, row: Candidate) -> dict[str, Loaded]:
     if "speed" in paths:
         twin = paths["speed"].with_name(paths["speed"].name.replace("-speed.npz", "-noise.npz"))
         paths |= {"noise": twin} if twin.exists() else {}
-    return {kind: evidence.load(path) for kind, path in paths.items()}
+    found = {}
+    for kind, path in paths.items():
+        arrays, note = evidence.load(path)
+        found[kind] = (arrays, {**note, "file": path.name, "hash": hash_path(path)[:16]})
+    return found
 
 
 def details_of(family: Family[Any, Any, Any], rows: Sequence[Candidate], seen: Evidence) -> dict[str, Any]:
@@ -192,7 +197,8 @@ def _noise(seen: Evidence) -> dict[str, Any]:
     for label, files in seen.items():
         ratio = ratios(files["noise"], files["speed"]).get(SPEED) if "noise" in files and "speed" in files else None
         if ratio:
-            return {"label": label, "ratio": ratio.value, "low": ratio.low, "high": ratio.high}
+            figures = {"label": label, "ratio": ratio.value, "low": ratio.low, "high": ratio.high, "n": ratio.n}
+            return figures | {"evidence": files["noise"][1]["file"], "hash": files["noise"][1]["hash"]}
     return {}
 
 

@@ -128,7 +128,7 @@ class Weighed:
     ) -> list[Measurement]:
         """Measurements that stand, their figures computed from the one evidence file of all: statistics may have changed."""
         arrays, _ = evidence.load(self.run.path / "evidence" / known[0].evidence)
-        fresh = [known[0].model_copy(update=dict(figure)) for figure in figures(arrays)]
+        fresh = updated(known, figures(arrays))
         if any(m not in known for m in fresh):
             self.run.record(fresh)
         return fresh
@@ -168,6 +168,12 @@ class Weighed:
 
     def _exported(self, member: Run) -> list[Path]:
         return [p for p in sorted(export_folder(member, self.runtime).iterdir()) if p.name != "export.json"]
+
+
+def updated(known: Sequence[Measurement], figures: Sequence[Mapping[str, Any]]) -> list[Measurement]:
+    """Measurements of one evidence file with the figures that follow from it now; a new one is told where and when by the first."""
+    named = {m.name: m for m in known}
+    return [Measurement(**{**dict(named.get(figure["name"], known[0])), **figure}) for figure in figures]
 
 
 def figures(note: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -28,36 +28,36 @@ def card(report: Report, variant: str, runtime: str) -> str:
     return "\n".join(["---", front, "---", "", *_body(report, candidate), ""])
 
 
-def eval_results(report: Report, variant: str, runtime: str, dataset: str = "", task: str = "default") -> str:
+def eval_results(report: Report, variant: str, runtime: str, dataset: str, task: str = "default") -> str:
     """Content of ``.eval_results/<name>.yaml``: the primary score against a benchmark data set of the hub.
 
-    ``dataset`` is the hub's id (``owner/name``) of the data that the report was measured on. Only the user can know it;
-    without it the report's own name of the data stands there, and a comment says that it must be replaced.
+    ``dataset`` is the hub's id (``owner/name``) of the data that the report was measured on: only the user can know it.
     Raises ConfigError for another form of id, or when the primary score was not measured.
     """
-    if dataset and not re.fullmatch(r"[\w.-]+/[\w.-]+", dataset):
-        raise ConfigError(f"A data set of the hub got {dataset!r}", "It is OWNER/NAME, such as cais/hle")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", dataset):
+        allowed = "A data set of the hub is OWNER/NAME, such as cais/hle"
+        hint = (
+            f"Name the one that {report.data!r} is there, or leave it out: the card is then written without evaluation results"
+        )
+        raise ConfigError(f"--dataset got {dataset!r}", allowed, hint)
     candidate = _candidate(report, variant, runtime)
     score = candidate.get(report.primary)
     if score is None:
         raise ConfigError(f"{candidate.label} has no {report.primary}: not measured", hint="Weigh it first")
     notes = f"{candidate.label}; {score.name}, {_interval(score)}; n {score.n}; {score.method}"
-    entry: dict[str, Any] = {"dataset": {"id": dataset or report.data, "task_id": task}, "value": score.value}
+    entry: dict[str, Any] = {"dataset": {"id": dataset, "task_id": task}, "value": score.value}
     entry |= {"date": score.at} if score.at else {}
-    comment = (
-        ""
-        if dataset
-        else f"# The hub takes this only with the id (OWNER/NAME) of a benchmark data set there in place of {report.data!r}.\n"
-    )
-    return comment + yaml.safe_dump([{**entry, "notes": notes}], sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump([{**entry, "notes": notes}], sort_keys=False, allow_unicode=True)
 
 
-def write(report: Report, variant: str, runtime: str, folder: Path, dataset: str = "") -> list[Path]:
-    """Writes ``README.md`` and ``.eval_results/<family>.yaml`` into ``folder``. Raises ConfigError, StorageError."""
-    readme, results = folder / "README.md", folder / ".eval_results" / f"{report.family}.yaml"
-    texts = {readme: card(report, variant, runtime)}
-    if _candidate(report, variant, runtime).get(report.primary) is not None:
-        texts[results] = eval_results(report, variant, runtime, dataset)
+def write(report: Report, variant: str, runtime: str, folder: Path, dataset: str = "", task: str = "default") -> list[Path]:
+    """Writes ``README.md`` into ``folder`` and, against a ``dataset`` of the hub, ``.eval_results/<family>.yaml``.
+
+    Raises ConfigError, StorageError; then nothing is written.
+    """
+    texts = {folder / "README.md": card(report, variant, runtime)}
+    if dataset:
+        texts[folder / ".eval_results" / f"{report.family}.yaml"] = eval_results(report, variant, runtime, dataset, task)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)

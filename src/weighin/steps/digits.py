@@ -19,7 +19,7 @@ def rounded(value: float, places: int) -> str:
 
 def roughly(count: float) -> str:
     """An extrapolated count to two digits: ``82,000``."""
-    return rounded(count, 1 - math.floor(math.log10(count))) if count >= 1 else "1"
+    return rounded(count, min(0, 1 - math.floor(math.log10(max(count, 1)))))
 
 
 def times(factor: float) -> str:

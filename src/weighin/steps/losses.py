@@ -47,4 +47,4 @@ def _with_loss(row: Candidate, best: Candidate, goal: Goal, differences: Mapping
 def _loss(score: Measurement, ends: tuple[float, float, float], method: str) -> Measurement:
     value, low, high = ends
     made = {"name": LOSS, "unit": "%", "better": "lower", "value": value, "low": low, "high": high, "method": method}
-    return score.model_copy(update=made)
+    return Measurement(**{**dict(score), **made})

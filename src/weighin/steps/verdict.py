@@ -106,7 +106,7 @@ def _gap(report: Report, other: Candidate, choice: Candidate, goal: Goal) -> str
     values = [(f.difference if isinstance(f, Pair) else f.value, f.low, f.high) for f in figures]
     places = [decimals(v, low, high) for v, low, high in values if low is not None and high is not None and high > low]
     least = -math.floor(math.log10(abs(gap)))  # one digit, whatever they support
-    shown = rounded(abs(gap), max(min(places), least)) if places else number(abs(gap))
+    shown = rounded(abs(gap), max(min(places), least)) if places else f"{abs(gap):.3g}"
     return f"{shown} {'worse' if gap > 0 else 'better'}"
 
 
@@ -120,7 +120,7 @@ def _sure(report: Report, runner: Candidate, choice: Candidate, goal: Goal) -> s
         return f"which the data cannot tell apart (p {_p(pair.p)}{more})"
     one, two = counting(choice, goal.best), counting(runner, goal.best)
     if one and two and one.n == two.n == 1 and goal.best not in goal.scores and one.low is None and two.low is None:
-        return "counted, not sampled"
+        return "which is counted, not sampled"
     if not one or not two or one.low is None or one.high is None or two.low is None or two.high is None:
         return "with no interval to tell whether that is real"
     return (

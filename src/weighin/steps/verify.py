@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weighin.core import registry
 from weighin.core.errors import WeighinError, unknown
 from weighin.core.files import hash_path
 from weighin.core.result import Candidate, Measurement, Report
-from weighin.core.run import runs_root
-from weighin.steps import assemble, candidate, evidence, imports, quality, speed
+from weighin.steps import imports
 from weighin.steps import report as document
+from weighin.steps.again import measured_again
+from weighin.steps.limits import LOSS
 from weighin.steps.overview import read
-from weighin.steps.weigh import AGAIN, weigh
+from weighin.steps.refresh import PICTURES, by_file, derived, figures_of
+from weighin.steps.weigh import AGAIN
 
 HASHES = ("weights", "artefact", "assets", "predict", "data")  # of a candidate; evidence files repeat them
 
@@ -35,28 +36,28 @@ def verify(path: Path, *, again: Sequence[str] = (), root: Path | str | None = N
     if not found:
         found += _derived(report, folder / "evidence")
     found += _documents(report, folder)
-    return found + (_moved(report, again, root) if again else [])
+    return found + (measured_again(report, folder / "evidence", again, root) if again else [])
 
 
 def _row(report: Report, row: Candidate, folder: Path) -> list[str]:
     """Differences of one candidate's measurements; each must name evidence. Imported ones have none of ours."""
     found: list[str] = []
-    by_file: dict[str, list[Measurement]] = {}
-    for measured in row.measurements if row.status != "imported" else ():
-        by_file.setdefault(measured.evidence, []).append(measured)
-    for name, measurements in by_file.items():
+    for name, measurements in by_file(row.measurements).items() if row.status != "imported" else ():
         if name:
-            found += [f"{row.label}: {line}" for line in _file(report, folder / Path(name).name, measurements)]
+            found += [f"{row.label}: {line}" for line in _file(report, folder / name, measurements)]
         else:
             found += [f"{row.label}: {m.name} names no evidence" for m in measurements]
-    return found
+    whose = {"family": report.family, "data": report.data, "variant": row.variant, "runtime": row.runtime, "run": row.run}
+    measured = row.measurements if row.status != "imported" else ()
+    odd = [f"{m.name} is of {key} {getattr(m, key)!r}" for m in measured for key in whose if getattr(m, key) != whose[key]]
+    return found + [f"{row.label}: {line}" for line in odd]
 
 
 def _file(report: Report, path: Path, measurements: Sequence[Measurement]) -> list[str]:
     """What differs between measurements and the one file that they were computed from."""
     try:
-        arrays, note = evidence.load(path)
-        figures = {f["name"]: f for f in _figures(report, path.name, arrays, note)}
+        made, note = figures_of(report, path)
+        figures = {f["name"]: f for f in made}
     except WeighinError as error:
         return [str(error)]
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -68,13 +69,25 @@ def _file(report: Report, path: Path, measurements: Sequence[Measurement]) -> li
     for m in measurements:
         odd = [key for key in (*noted, *m.hashes) if key in HASHES and m.hashes.get(key) != noted.get(key)]
         found += [f"{m.name}: its hash of {key} is not the one in {path.name}" for key in dict.fromkeys(odd)]
-    return found + _compare(measurements, figures)
+        found += _where(report, m, path.name, note.get("where", {}))
+    hidden = figures.keys() - {m.name for m in measurements}
+    return (
+        found
+        + _compare(measurements, figures)
+        + [f"{name} follows from {path.name} and is not shown" for name in sorted(hidden)]
+    )
 
 
-def _figures(report: Report, name: str, arrays: evidence.Arrays, note: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if name.endswith("-quality.npz"):
-        return quality.figures(registry.family(report.family), arrays)
-    return candidate.figures(note) if name.endswith("-facts.npz") else speed.figures(arrays)
+def _where(report: Report, m: Measurement, name: str, where: Mapping[str, Any]) -> list[str]:
+    """Whether a figure names the hardware and the libraries that its evidence and the report name."""
+    found = [f"{m.name}: its {key} are not those in {name}" for key in where if not alike(getattr(m, key), where[key])]
+    versions = report.environment.get("versions", {})
+    odd = [library for library, version in m.versions.items() if versions.get(library) != version]
+    found += [f"{m.name}: its version of {library} is not the one of the report" for library in odd]
+    threads = report.environment.get("threads", ())
+    if name.endswith("-speed.npz") and m.hardware.get("threads") not in threads:
+        found.append(f"{m.name} was timed on {m.hardware.get('threads')} threads, the report says {threads}")
+    return found
 
 
 def _compare(measurements: Sequence[Measurement], figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -103,37 +116,34 @@ def alike(one: Any, two: Any) -> bool:
 
 
 def _derived(report: Report, folder: Path) -> list[str]:
-    """Pairs, front, picks, notes and every table of details again."""
-    family = registry.family(report.family)
+    """Losses, pairs, front, picks, notes and every table of details again."""
     try:
-        seen = {row.label: assemble.gathered(folder, row) for row in assemble.scored(family, report.candidates)}
+        fresh = derived(report, folder)
     except WeighinError as error:
         return [str(error)]
-    asked = report.details.get("pick") or {}
-    limits = [f"{limit['name']}{limit['op']}{limit['bound']!r}" for limit in asked.get("limits", ())]
-    fresh = report.model_copy(
-        update={
-            "primary": family.primary.name,
-            "scores": assemble.scores_of(family),
-            "pairs": assemble.pairs_of(family, seen),
-            "front": assemble.front_of(family, seen, report.candidates),
-            "notes": assemble.notes_of(seen),
-            "details": assemble.details_of(family, report.candidates, seen),
-        }
-    )
-    picks = assemble.picks(fresh, asked.get("best"), limits)
-    fresh = fresh.model_copy(update={"details": {**fresh.details, **picks}})
     wanted, shown = (document.to_json(document.clean(r)) for r in (fresh, report))
     shown["details"] = _without_pictures(shown["details"])
-    keys = [key for key in ("primary", "scores", "pairs", "front", "notes") if not alike(wanted[key], shown[key])]
-    keys += [f"details.{k}" for k, table in wanted["details"].items() if not alike(table, shown["details"].get(k))]
-    return [f"{key} does not follow from the evidence" for key in keys]
+    found = [key for key in ("primary", "scores", "pairs", "front", "notes") if not alike(wanted[key], shown[key])]
+    found += [f"details.{k}" for k, table in wanted["details"].items() if not alike(table, shown["details"].get(k))]
+    found += [
+        f"{row['variant']} @ {row['runtime']}: {LOSS}"
+        for row, new in zip(shown["candidates"], wanted["candidates"])
+        if not alike(row, new)
+    ]
+    return [f"{key} does not follow from the evidence" for key in found] + _noiseless(fresh)
+
+
+def _noiseless(fresh: Report) -> list[str]:
+    """Every session times its first candidate twice: without the second there is no noise floor to judge ratios by."""
+    timed = [row for row in fresh.candidates if any(m.evidence.endswith("-speed.npz") for m in row.measurements)]
+    broken = any(row.status == "failed" and row.measurements for row in fresh.candidates)  # perhaps the first
+    return [] if fresh.details["noise"] or broken or not timed else ["The evidence of the A/A row is missing"]
 
 
 def _without_pictures(value: Any) -> Any:
     """Pictures are of the data, which is not part of the evidence."""
     if isinstance(value, Mapping):
-        return {key: _without_pictures(inner) for key, inner in value.items() if key not in ("picture", "pictures")}
+        return {key: _without_pictures(inner) for key, inner in value.items() if key not in PICTURES}
     return [_without_pictures(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -148,38 +158,3 @@ def _documents(report: Report, folder: Path) -> list[str]:
             for kind, path in there.items()
             if path.exists() and path.read_bytes() != fresh[kind].read_bytes()
         ]
-
-
-def _moved(report: Report, again: Sequence[str], root: Path | str | None) -> list[str]:
-    """Measures anew on the runs and compares intervals: moved means that the two do not overlap."""
-    from weighin.core.config import validate
-    from weighin.core.run import Run
-    from weighin.steps.candidate import Weighed
-
-    family = registry.family(report.family)
-    kind = type(family.variant("nano"))
-    candidates = []
-    for row in (row for row in report.candidates if row.status == "ok"):
-        base = family.variants().get(row.variant) or family.variant("nano")
-        raw = base.model_dump(mode="json") | {"name": row.variant} | dict(row.settings)
-        run = Run.open(runs_root(root) / report.family / row.run)
-        threads = int(row.measurements[0].hardware.get("threads", 1))
-        candidates.append(Weighed(family, validate(kind, raw, row.label), run, row.runtime, report.data, threads))
-    n = report.notes.get("test examples")
-    rows = {
-        row.label: row
-        for row in weigh(candidates, examples=int(n) if n else None, rounds=15 if "speed" in again else 0, again=again)
-    }
-    return [line for row in report.candidates if row.label in rows for line in _apart(row, rows[row.label])]
-
-
-def _apart(old: Candidate, new: Candidate) -> list[str]:
-    found = []
-    for before in old.measurements:
-        after = new.get(before.name)
-        bounds = after and (before.low, before.high, after.low, after.high)
-        if after and bounds and None not in bounds and (after.low > before.high or after.high < before.low):  # type: ignore[operator]
-            found.append(
-                f"{old.label}: {before.name} moved from {before.value:.4g} to {after.value:.4g}, beyond both intervals"
-            )
-    return found

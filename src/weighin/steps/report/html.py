@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from weighin.core.result import Candidate, Pick, Report
+from weighin.steps.limits import LOSS
 from weighin.steps.report import figures, views, words
 from weighin.steps.report.drawings import curve, whisker
 from weighin.steps.report.markdown import as_yaml
@@ -132,7 +133,7 @@ def _rest(report: Report) -> dict[str, Any]:
 def columns(report: Report) -> list[figures.Name]:
     """The columns of the main table: the primary score, speed, memory, size, and what else was measured."""
     there = {m.name for c in report.candidates for m in c.measurements}
-    keys = [report.primary, *figures.SPEED, *figures.other_keys(report)]
+    keys = [report.primary, LOSS, *figures.SPEED, *figures.other_keys(report)]
     return [figures.name_of(report, key) for key in keys if key in there or key == report.primary]
 
 

@@ -9,12 +9,13 @@ import yaml
 
 from weighin.core.result import Candidate, Pair, Report
 from weighin.steps.digits import roughly
+from weighin.steps.limits import LOSS
 from weighin.steps.report import figures, views, words
 from weighin.steps.report.figures import ABSENT, Figure, Name
 
 TIMING = ("latency_p50_ms", "latency_p90_ms", "latency_p95_ms", "latency_p99_ms", "throughput_per_s", "cpu_ms_per_item")
 FOOTPRINT = ("size_mb", "peak_memory_mb", "cold_start_s")
-QUICK = ("latency_p90_ms", "cpu_ms_per_item", "peak_memory_mb", "size_mb")
+QUICK = (LOSS, "latency_p90_ms", "cpu_ms_per_item", "peak_memory_mb", "size_mb")
 
 
 def render(report: Report) -> str:

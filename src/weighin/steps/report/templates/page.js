@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const names = new Map(data.names.map((name) => [name.key, name]));
 const head = (name) => (name.unit ? `${name.title} (${name.unit})` : name.title);
-const USUAL = ["latency_p90_ms", "cpu_ms_per_item", "peak_memory_mb", "size_mb", "throughput_per_s"];
+const USUAL = ["quality_loss_pct", "latency_p90_ms", "cpu_ms_per_item", "peak_memory_mb", "size_mb", "throughput_per_s"];
 const ACROSS = ["latency_p50_ms", "latency_p90_ms", "cpu_ms_per_item", "throughput_per_s", "size_mb", "peak_memory_mb", "cold_start_s", "train_cpu_minutes", "parameters"];
 const state = { best: data.best, limits: data.limits.map((l) => ({ ...l })), optimistic: data.optimistic, imported: false };
 
@@ -92,12 +92,19 @@ function answerWords(result) {
 function whyWords(result) {
   const said = [];
   if (result.choice && result.runnerUp) said.push(`Runner-up: ${result.runnerUp.label}, ${textOf(result.runnerUp, state.best)}${differenceWords(result)}.`);
+  if (result.cheaper) said.push(cheaperWords(result));
   const [near] = result.binding;
   if (near) said.push(`Closest limit: ${limitText(near.limit)}, ${percentOf(near.share)} to spare.`);
   for (const { limit, instead } of result.binding) if (instead) said.push(`Without ${limitText(limit)}: ${instead.label}, ${textOf(instead, state.best)}.`);
   if (result.nearest) said.push(`Nearest is ${result.nearest.label}; it would fit with ${relaxedWords(result)}.`);
   else if (!result.choice) said.push("No candidate has evidence for all of them.");
   return said.join(" ");
+}
+
+function cheaperWords(result) {
+  const found = gains(result.choice, result.cheaper, asked()), listOf = (all) => (all.length > 1 ? `${all.slice(0, -1).join(", ")} and ${all.at(-1)}` : all[0]);
+  const won = Object.entries(found).map(([name, factor]) => `${factor.toFixed(factor < 9.95 ? 1 : 0)} times ${COSTS[name]}`);
+  return `${result.cheaper.label} is ${listOf(won)}, and cannot be told from the choice: ${textOf(result.cheaper, state.best)}.`;
 }
 
 function relaxedWords(result) {
@@ -209,8 +216,10 @@ function showPlot(result) {
 
 // ---- all of it
 
+const asked = () => ({ ...state, better: names.get(state.best)?.better, scores: data.scores, pairs: data.pairs });
+
 function update(source) {
-  const result = pick(data.candidates, { ...state, better: names.get(state.best)?.better, scores: data.scores });
+  const result = pick(data.candidates, asked());
   const words = answerWords(result);
   if (byId("answer").textContent !== words) byId("answer").textContent = words; // else a screen reader would repeat it
   byId("why").textContent = whyWords(result);

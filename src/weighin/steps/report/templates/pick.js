@@ -1,5 +1,5 @@
 "use strict";
-// The rules 1 to 6 of weighin/steps/pick.py, for the live page. A test holds the two against each other.
+// The rules 1 to 7 of weighin/steps/pick.py, for the live page. A test holds the two against each other.
 
 const scaleOf = (limit) => (Math.abs(limit.bound) >= 1e-9 ? Math.abs(limit.bound) : 1);
 
@@ -75,7 +75,48 @@ function nearestMiss(candidates, goal) { // rule 6
   return { nearest, relaxed };
 }
 
-// goal: {best, better, limits: [{name, op, bound}], optimistic, imported, scores}.
+const COSTS = { latency_p50_ms: "faster", size_mb: "smaller", peak_memory_mb: "lighter in memory" }, CLEAR = 1.1, LEAST = 1e-9; // rule 7
+
+function ends(candidate, name, goal) { // the interval; of a counted fact, the fact
+  const found = counting(candidate, name);
+  if (!found) return null;
+  if (found.low !== null && found.high !== null) return [found.low, found.high];
+  return found.n === 1 && !goal.scores.includes(name) ? [found.value, found.value] : null;
+}
+
+function pairOf(goal, one, two) {
+  return goal.pairs.find((p) => p.score === goal.best && ((p.first === one.label && p.second === two.label) || (p.first === two.label && p.second === one.label)));
+}
+
+function alike(one, two, goal) {
+  const pair = pairOf(goal, one, two);
+  if (pair) return !pair.different;
+  const [first, second] = [one, two].map((c) => ends(c, goal.best, goal));
+  return Boolean(first && second && first[0] <= second[1] && second[0] <= first[1]);
+}
+
+function gains(choice, other, goal) {
+  const found = {};
+  for (const name of Object.keys(COSTS)) {
+    const [mine, theirs] = [choice, other].map((c) => ends(c, name, goal));
+    if (!mine || !theirs || !(theirs[1] < mine[0])) continue;
+    const [value, less] = [choice, other].map((c) => c.measured[name].value);
+    if (value >= CLEAR * less) found[name] = value / Math.max(less, LEAST);
+  }
+  return found;
+}
+
+function cheaper(fitting, goal) {
+  const [choice, ...rest] = fitting;
+  const product = (c) => Object.keys(COSTS).reduce((p, name) => {
+    const [mine, theirs] = [choice, c].map((one) => counting(one, name));
+    return mine && theirs ? p * (mine.value / Math.max(theirs.value, LEAST)) : p;
+  }, 1.0);
+  const found = rest.filter((c) => alike(choice, c, goal) && Object.keys(gains(choice, c, goal)).length && !Object.keys(gains(c, choice, goal)).length);
+  return found.sort((a, b) => product(b) - product(a) || compareRank(a, b, goal))[0] ?? null;
+}
+
+// goal: {best, better, limits: [{name, op, bound}], optimistic, imported, scores, pairs}.
 function pick(candidates, goal) {
   const fitting = ranked(candidates.filter((c) => fits(c, goal)), goal);
   const excluded = candidates.filter((c) => !fits(c, goal)).map((candidate) => ({
@@ -83,5 +124,5 @@ function pick(candidates, goal) {
   }));
   const [choice = null, runnerUp = null] = fitting;
   const rest = choice ? { nearest: null, relaxed: [] } : nearestMiss(candidates, goal);
-  return { choice, runnerUp, fitting, excluded, binding: choice ? bindings(candidates, choice, goal) : [], ...rest };
+  return { choice, runnerUp, cheaper: choice ? cheaper(fitting, goal) : null, fitting, excluded, binding: choice ? bindings(candidates, choice, goal) : [], ...rest };
 }
