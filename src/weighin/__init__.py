@@ -31,7 +31,10 @@ def family_names() -> list[str]:
 
 
 def variants(family: str) -> list[dict[str, Any]]:
-    """Every variant: name, parameters, trainable parameters (counted from the built model, no weights needed), settings."""
+    """Every variant: name, parameters, trainable parameters (counted from the built model, no weights needed), settings.
+
+    ``why_not`` says what is not here where a variant needs other people's weights; None where it can be built.
+    """
     from weighin.core import registry
     from weighin.steps.candidate import count
 
@@ -45,6 +48,7 @@ def variants(family: str) -> list[dict[str, Any]]:
             "parameters": sum(count(found, m) for m in members),
             "trainable": sum(count(found, m, trainable=True) for m in members),
             "settings": variant.model_dump(mode="json", exclude={"name"}),
+            "why_not": next((why for m in members if (why := found.why_not(m))), None),
         }
 
     return [line(variant) for variant in known.values()]

@@ -73,7 +73,8 @@ def variants(family: str, json: AsJson = False) -> None:
     found = weighin.variants(family)
     if json:
         return print_json(found)
-    rows = [(v["variant"], f"{v['parameters']:,}", f"{v['trainable']:,}", v["settings"]["about"]) for v in found]
+    about = [f"{v['settings']['about']} ({v['why_not']})" if v["why_not"] else v["settings"]["about"] for v in found]
+    rows = [(v["variant"], f"{v['parameters']:,}", f"{v['trainable']:,}", text) for v, text in zip(found, about)]
     return console.table(("variant", "parameters", "trainable", "about"), rows, right=(1, 2))
 
 

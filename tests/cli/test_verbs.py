@@ -31,7 +31,9 @@ def test_a_broken_family_does_not_hide_the_others(weighin, tmp_path, monkeypatch
 def test_variants_are_machine_readable(weighin):
     code, out, _ = weighin("variants", "points", "--json")
     found = {line["variant"]: line for line in json.loads(out)}
-    assert code == 0 and all(set(line) == {"variant", "parameters", "trainable", "settings"} for line in found.values())
+    assert code == 0 and all(
+        set(line) == {"variant", "parameters", "trainable", "settings", "why_not"} for line in found.values()
+    )
     assert found["nano"]["parameters"] == found["nano"]["trainable"] == 403
     assert found["both"]["parameters"] == found["nano"]["parameters"] + found["wide"]["parameters"]
     assert found["wide"]["settings"]["model"]["width"] == 64

@@ -82,6 +82,13 @@ def test_parameters_are_counted_without_weights(family):
     assert count(family, family.variant("nano")) == sum(p.numel() for p in family.build(family.variant("nano")).parameters())
 
 
+def test_what_is_not_here_is_told_in_words(family):
+    for variant in family.variants().values():
+        reason = family.why_not(variant)
+        assert reason is None or len(reason.split()) > 3, f"{variant.name}: what is missing, and how to get it"
+    assert family.why_not(family.variant("nano")) is None, "nano needs nothing"
+
+
 def test_the_same_seed_builds_and_changes_alike(family, nano, run, learned):
     """Exact resume stands on it: whatever is random comes from the seed or the generator that is given."""
     models = []

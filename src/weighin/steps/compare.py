@@ -21,7 +21,7 @@ from weighin.steps.candidate import Weighed
 from weighin.steps.limits import STANDARD, parse_limit, profile
 from weighin.steps.predictors import variant_of
 from weighin.steps.speed import BATCHES, ROUNDS
-from weighin.steps.train import needed_by
+from weighin.steps.train import why_not
 from weighin.steps.weigh import AGAIN, weigh
 
 
@@ -61,8 +61,9 @@ def compare(
     chosen = [lineup[family.variant(name).name] for name in dict.fromkeys(names)]
     best, limits = asked_of(family, plan)  # mistakes are found before anything costs time
     data, runtimes = data_of([*chosen, *(v for v, _ in given)], plan), runtimes_of(plan)
-    for variant in chosen:
-        needed_by(family, variant, place, lineup)
+    reasons = {variant.name: why_not(family, variant, place, lineup) for variant in chosen}
+    absent = {name: reason for name, reason in reasons.items() if reason}
+    chosen = [variant for variant in chosen if variant.name not in absent]
     runs, failures = _trained(family, chosen, lineup, plan, place, say)
     there = [(variant, runs[variant.name]) for variant in chosen if variant.name in runs] + given
     pairs = [(variant, run, runtime) for variant, run in there for runtime in runtimes]
@@ -75,6 +76,7 @@ def compare(
     )
     rows += [Candidate(variant=v, runtime=r, status="failed", reason=why) for (v, r), why in broken.items()]
     rows += [Candidate(variant=v, runtime="-", status="failed", reason=why) for v, why in failures.items()]
+    rows += [Candidate(variant=v, runtime="-", status="not measured", reason=why) for v, why in absent.items()]
     say("report", 0.0, "")
     report = assemble(family, data, weighed, rows, best=best, limits=limits)
     folder = Path(out or f"report-{family.name}")

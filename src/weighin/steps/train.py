@@ -90,6 +90,18 @@ def needed_by(
     return found
 
 
+def why_not(family: Family[Any, Any, Any], variant: Variant[Any, Any], place: Path, lineup: Lineup) -> str | None:
+    """Why the variant, or what it learns from or is made of, cannot be built here; None when it can."""
+    reason = family.why_not(variant)
+    for role, needed in needed_by(family, variant, place, lineup).items():
+        if reason:
+            break
+        below = family.why_not(variant_of(family, needed)) if isinstance(needed, Run) else None
+        below = below if isinstance(needed, Run) else why_not(family, needed, place, lineup)
+        reason = f"its {role} cannot be built here: {below}" if below else None
+    return reason
+
+
 def _compose(
     family: Family[Any, Any, Any],
     variant: Variant[Any, Any],

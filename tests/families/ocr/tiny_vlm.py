@@ -9,10 +9,13 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Q
 LOUD = 0.3  # standard deviation of the weights: with the usual 0.02 a model of this size answers the same to everything
 VISION = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *VISION)
-TEMPLATE = """{% for message in messages %}<|im_start|>{{ message['role'] }}
-{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}\
-{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+TEMPLATE = """\
+{%- for message in messages %}<|im_start|>{{ message['role'] }}
+{% for part in message['content'] -%}
+{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}
+{%- endfor %}<|im_end|>
+{% endfor -%}
+{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 
 
@@ -60,7 +63,7 @@ def configuration(words: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
         "fullatt_block_indexes": [1],
         "initializer_range": LOUD,
     }
-    start, end, image, video = (words.convert_tokens_to_ids([token])[0] for token in VISION)
+    start, end, image, video = (int(str(words.convert_tokens_to_ids(token))) for token in VISION)
     return Qwen2_5_VLConfig(
         text_config=text,
         vision_config=vision,

@@ -1,5 +1,6 @@
 """Pretrained vision-language models that are not trained here: where they lie, what they are, which bytes exactly."""
 
+import copy
 import json
 import logging
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ PATTERNS = ("*.json", "*.safetensors", "*.jinja", "merges.txt", "tokenizer.model
 INDEX = "model.safetensors.index.json"
 
 # Public configurations (config.json on the hub), so that parameters can be counted where there is no network.
-KNOWN: Mapping[str, Mapping[str, Any]] = {
+KNOWN: Mapping[str, dict[str, Any]] = {
     QWEN: {
         "model_type": "qwen2_5_vl",
         "vision_start_token_id": 151652,
@@ -117,8 +118,7 @@ def configuration(base: str) -> Any:
         return AutoConfig.from_pretrained(found, local_files_only=True)
     if base not in KNOWN:
         raise MissingError(f"The configuration of {base} is not here", f"Known without it: {', '.join(KNOWN)}", _hint(base))
-    numbers = {key: dict(value) if isinstance(value, Mapping) else value for key, value in KNOWN[base].items()}
-    return AutoConfig.for_model(**numbers)
+    return AutoConfig.for_model(**copy.deepcopy(KNOWN[base]))  # it changes the parts that it is given
 
 
 def skeleton(base: str) -> nn.Module:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from weighin.core.errors import ConfigError, RunError
-from weighin.core.frozen import keep_trained
+from weighin.core.frozen import BASE, keep_trained
+from weighin.core.run import save_tensors
 from weighin.families.ocr.chat import IGNORED, ChatBatch
 
 CHANGED = 1e-3  # share of a layer's largest output by which merging may change it: float32 rounding is 1e-6
@@ -20,7 +21,7 @@ class Vlm(nn.Module):
 
     def __init__(self, base: nn.Module, base_hash: str, lora: dict[str, Any]) -> None:
         super().__init__()
-        self.base = adapted(base, lora)
+        self.base: Any = adapted(base, lora)
         keep_trained(self, base_hash)
 
     def forward(self, batch: ChatBatch) -> dict[str, Tensor]:
@@ -40,11 +41,15 @@ def adapted(base: nn.Module, lora: dict[str, Any]) -> Any:
     from peft import LoraConfig, inject_adapter_in_model
 
     try:
-        return inject_adapter_in_model(LoraConfig(bias="none", **lora), base)
+        made = inject_adapter_in_model(LoraConfig(bias="none", **lora), base)
     except ValueError as error:
         known = sorted({name.rpartition(".")[2] for name, m in base.named_modules() if isinstance(m, nn.Linear)})
         came = f"The base has no modules {', '.join(lora['target_modules'])}: {str(error).splitlines()[0][:120]}"
         raise ConfigError(came, f"Linear layers: {', '.join(known)}", "Set model.vlm.targets") from error
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # small steps vanish in bf16
+    return made
 
 
 def loss(logits: Tensor, batch: ChatBatch) -> Tensor:
@@ -82,4 +87,23 @@ def merge(model: Vlm) -> float:
 
 def save_adapter(model: Vlm, folder: Path) -> None:
     """The adapter in peft's own format (``adapter_config.json``, ``adapter_model.safetensors``), for other programs."""
-    model.net.save_pretrained(folder, safe_serialization=True)
+    renamed = {
+        "base_model.model." + name.removeprefix("base.").replace(".default.", "."): tensor
+        for name, tensor in model.state_dict().items()
+        if name != BASE
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    model.base.peft_config["default"].save_pretrained(folder)
+    save_tensors(folder / "adapter_model.safetensors", renamed, {"format": "pt"})
+
+
+def save_merged(model: Vlm, folder: Path) -> float:
+    """The base with the adapters added to its matrices, in the hub's format; returns what :func:`merge` does.
+
+    The model is used up: it has no adapters afterwards.
+    """
+    changed = merge(model)
+    for name, layer in list(_layers(model)):
+        model.set_submodule(name, layer.get_base_layer())
+    model.base.save_pretrained(folder)
+    return changed
