@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from weighin.families.forcefields import data
 from weighin.families.forcefields.splits import SPLITS
@@ -26,16 +27,16 @@ def tell(stage: str, share: float, detail: str) -> None:
 
 
 def facts(spec: str, processes: int) -> dict:
-    """What the set holds."""
+    """What the set holds, and what making it cost (nothing where it was in the cache)."""
     frames = data.frames_of(spec, tell, processes)
     force = np.linalg.norm(frames.forces, axis=1)
     found = {split: data.examples(spec, split) for split in SPLITS}
-    symbols, counts = np.unique(np.array(["X", *map(str, range(1, 119))])[frames.numbers], return_counts=True)
+    numbers, counts = np.unique(frames.numbers, return_counts=True)
     return {
         "spec": spec,
         "frames": len(frames),
         "molecules": len(frames.groups),
-        "atoms_by_atomic_number": dict(zip(symbols.tolist(), counts.tolist(), strict=True)),
+        "atoms": {chemical_symbols[z]: n for z, n in zip(numbers.tolist(), counts.tolist(), strict=True)},
         "dropped": {name: frames.notes[name] for name in ("failed", "absurd", "duplicates", "refused")},
         "teacher": f"{frames.notes['teacher']}, tblite {frames.notes['version']}",
         "hessian_rows": int(frames.row_start[-1]),

@@ -1,10 +1,12 @@
 """Labelled structures that come as arrays: rMD17, npz of trajectories, HDF5 with ragged arrays."""
 
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from ase import Atoms
@@ -49,10 +51,10 @@ def rmd17(spec: Spec) -> Frames:
 def npz(spec: Spec, path: Path) -> list[Frame]:
     """Frames of one molecule or cell: positions [F,n,3] or [F,3n], forces alike, energy [F], box [F,9] or [F,3,3]."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             given: dict[str, Any] = {what: _first(file, names) for what, names in NAMES.items()}
             known = sorted(file.files)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{path} is no npz of numbers: {error}", "Arrays without pickles") from error
     for what in ("positions", "energy", "forces"):
         if given[what] is None:

@@ -3,6 +3,8 @@
 import io
 import re
 import warnings
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,8 @@ def structures(raw: bytes) -> list[Atoms]:
     kind = format_of(raw)
     text = raw.decode("utf-8", errors="replace")  # of comments; numbers and symbols are ASCII
     try:
+        if kind == "extxyz":
+            whole_xyz(text.splitlines())
         found = _sdf(text) if kind == "sdf" else _by_ase(text, kind)
     except (InputError, MissingError):
         raise
@@ -69,6 +73,20 @@ def format_of(raw: bytes) -> str:
     if len(lines) > 6 and all(_numbers(line) >= least for line, least in zip(lines[1:5], (1, 3, 3, 3), strict=True)):
         return "vasp"
     raise InputError(f"This is no structure: {lines[0][:40]!r}", FORMATS)
+
+
+def whole_xyz(lines: Iterable[str]) -> None:
+    """Raises InputError where a structure has fewer lines than atoms: ASE would go on reading nothing."""
+    rest = iter(lines)
+    for number, line in enumerate(rest, 1):
+        if not line.strip() or line.startswith("VEC"):
+            continue
+        if not line.strip().isdecimal():
+            raise InputError(f"Structure {number} begins with {line.strip()[:40]!r}", "A number of atoms")
+        wanted = int(line) + 1  # and the comment
+        found = sum(1 for _ in islice(rest, wanted))
+        if found < wanted:
+            raise InputError(f"Structure {number} says {wanted - 1} atoms and has {max(found - 1, 0)}", "One line an atom")
 
 
 def molecules_of(path: Path, implicit: bool = False) -> list[Molecule]:

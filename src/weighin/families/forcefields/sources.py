@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from weighin.core.errors import DataError, WeighinError
+from weighin.core.errors import DataError, InputError, WeighinError
 from weighin.families.forcefields import arrays
 from weighin.families.forcefields.labels import Labels
+from weighin.families.forcefields.readers import whole_xyz
 from weighin.families.forcefields.spec import Spec
 from weighin.families.forcefields.splits import matches
 from weighin.families.forcefields.store import Frame, Frames, pack
@@ -49,7 +50,8 @@ def files(spec: Spec) -> list[Path]:
 def read(spec: Spec) -> Frames:
     """All labelled structures of a spec in eV and A. Raises DataError: damaged, labels missing, units that look wrong."""
     if spec.kind == "rmd17":
-        return arrays.rmd17(spec)
+        with _clear(spec):
+            return arrays.rmd17(spec)
     reader: Callable[[Spec, Path], list[Frame]] = {
         "extxyz": _extxyz,
         "asedb": _asedb,
@@ -73,6 +75,8 @@ def _clear(spec: Spec) -> Iterator[None]:
     """Whatever a reader raises becomes one DataError."""
     try:
         yield
+    except InputError as error:
+        raise DataError(f"{spec.text} is damaged: {error}") from error
     except WeighinError:
         raise
     except Exception as error:
@@ -96,6 +100,8 @@ def _extxyz(spec: Spec, path: Path) -> list[Frame]:
     from ase.io import iread
 
     found, without, seen = [], 0, 0
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        whole_xyz(lines)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for atoms in iread(path, index=":", format="extxyz"):
