@@ -1,6 +1,5 @@
 """Confidences: words, temperature, calibration error, how well right and wrong are told apart."""
 
-import json
 import math
 
 import numpy as np
@@ -11,8 +10,9 @@ from made_readings import said, spoken
 from scipy.stats import mannwhitneyu
 
 from weighin.core.errors import RunError
-from weighin.families.ocr import confidence
+from weighin.families.ocr import calibration, confidence, kneser_ney
 from weighin.families.ocr.alphabet import ODIA
+from weighin.families.ocr.calibration import Fitted
 from weighin.families.ocr.decode import greedy
 
 
@@ -68,13 +68,22 @@ def test_fitting_reads_hypotheses_and_truths():
 
 
 def test_written_and_read_it_is_the_same_and_damage_is_told(tmp_path):
-    assert confidence.load(tmp_path) == 1.0
-    confidence.save(tmp_path, 1.7)
-    assert confidence.load(tmp_path) == 1.7
-    for damaged in ("", "[]", json.dumps({"temperature": 0}), json.dumps({"temperature": "warm"})):
-        (tmp_path / confidence.FILE).write_text(damaged, encoding="utf-8")
-        with pytest.raises(RunError, match=r"confidence\.json"):
-            confidence.load(tmp_path)
+    assert calibration.load(tmp_path) == Fitted()
+    calibration.save(tmp_path, Fitted(1.7, 0.3, 2.0))
+    assert calibration.load(tmp_path) == Fitted(1.7, 0.3, 2.0)
+    for damaged in ("", "[]", '{"temperature": 0}', '{"temperature": "warm"}', '{"heat": 1}', '{"weight": -1}'):
+        (tmp_path / calibration.FILE).write_text(damaged, encoding="utf-8")
+        with pytest.raises(RunError, match=r"calibration\.json"):
+            calibration.load(tmp_path)
+
+
+def test_weight_and_bonus_are_those_with_the_fewest_edits():
+    model = kneser_ney.train(["କଖ ଗଘ", "କଖ"] * 5, ODIA.characters)
+    doubtful = [spoken("କଖ ଗଘ", doubts=[(1, "ଙ", 0.7)], frames=1)] * 3
+    trusting, _ = calibration.weights(doubtful, ["କଖ ଗଘ"] * 3, ODIA, model)
+    wary, _ = calibration.weights(doubtful, ["କଙ ଗଘ"] * 3, ODIA, model)
+    assert wary <= trusting
+    assert calibration.weights([], [], ODIA, model) == (Fitted().weight, Fitted().bonus), "of equals the usual ones"
 
 
 @given(st.lists(st.tuples(st.integers(0, confidence.BINS - 1), st.booleans()), min_size=1, max_size=60))

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from weighin.core.config import Recipe, Settings, Variant
 from weighin.core.errors import ConfigError, DataError, RunError
-from weighin.families.ocr import arpa, confidence, dictionary, kneser_ney, ngram, reader, strategies
+from weighin.families.ocr import arpa, calibration, dictionary, kneser_ney, ngram, reader, strategies
 from weighin.families.ocr.alphabet import ODIA
+from weighin.families.ocr.calibration import Fitted
 from weighin.families.ocr.decode import decode
 from weighin.families.ocr.reader import Reader
 from weighin.families.ocr.use import Use
@@ -116,7 +117,7 @@ def test_a_fitted_temperature_is_used_unless_the_dials_say_one(assets, tmp_path)
     scores = spoken("କଖ", doubts=[(1, "ଗ", 0.3)])
     for name in (ngram.FILE, dictionary.FILE):
         (tmp_path / name).write_bytes((assets / name).read_bytes())
-    confidence.save(tmp_path, 2.0)
+    calibration.save(tmp_path, Fitted(temperature=2.0))
     fitted, given, plain = (
         reader.make(ODIA, use, folder)([scores])[0].letters[1].probability
         for use, folder in ((Use(), tmp_path), (Use(temperature=1.0), tmp_path), (Use(), assets))
@@ -127,8 +128,22 @@ def test_a_fitted_temperature_is_used_unless_the_dials_say_one(assets, tmp_path)
 def test_fitting_goes_through_the_readers_own_path(assets):
     lines = [[spoken("କଖ ଗଘ", doubts=[(0, "ଚ", 0.1)])]] * 4
     one = reader.make(ODIA, Use(), assets)
-    assert one.fit(lines, ["କଖ ଗଘ"] * 4) < 1 < one.fit(lines, ["ଚଖ ଗଘ"] * 4)
-    assert one.fit([each * 2 for each in lines], ["ଚଖ ଗଘ"] * 4) == pytest.approx(one.fit(lines, ["ଚଖ ଗଘ"] * 4), rel=1e-3)
+    right, wrong = (one.fit(lines, [text] * 4).temperature for text in ("କଖ ଗଘ", "ଚଖ ଗଘ"))
+    assert right < 1 < wrong
+    assert one.fit([each * 2 for each in lines], ["ଚଖ ଗଘ"] * 4).temperature == pytest.approx(wrong, rel=1e-3)
+    assert one.fit(lines, ["କଖ ଗଘ"] * 4) == Fitted(right), "weights are fitted with a model only"
+    model = ngram.load(assets / ngram.FILE)
+    assert one.fit(lines, ["କଖ ଗଘ"] * 4, model).temperature == right and one.fit([], [], model) == Fitted()
+
+
+def test_fitted_weights_are_used_unless_the_dials_say_others(assets):
+    scores = [spoken(TEXTS[0], doubts=[(len(TEXTS[0]) - 1, "ି", 0.6)], frames=1)]
+    model, use = ngram.load(assets / ngram.FILE), Use(decoder="beam", language="fused")
+    trusting, wary = Fitted(weight=1.0), Fitted(weight=0.0)
+    assert Reader(ODIA, use, model, fitted=trusting)(scores)[0].text == TEXTS[0]
+    assert Reader(ODIA, use, model, fitted=wary)(scores)[0].text == TEXTS[0][:-1] + "ି"
+    given = use.model_copy(update={"weight": 1.0})
+    assert Reader(ODIA, given, model, fitted=wary)(scores)[0].text == TEXTS[0]
 
 
 @pytest.mark.parametrize(("combine", "text"), [("frames", "କଖ"), ("medoid", "କଖ"), ("majority", "କଖ"), ("rover", "କଖ")])

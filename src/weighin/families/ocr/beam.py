@@ -4,7 +4,9 @@ score(text) = log p_ctc(text) + weight * log p_lm(text) + bonus * characters. Pr
 frame by frame; frames in which one class is all but certain are passed in one step, and a run of them in one.
 """
 
+import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +23,8 @@ class Pruning:
     """What the search leaves out; with ``(wide, 0, 1, 0)`` it is exact."""
 
     width: int = 10  # prefixes kept after a frame
-    least: float = 1e-3  # probability below which a class is not tried in a frame
-    certain: float = 0.9995  # probability from which on a class is the only one of its frame
+    least: float = 2e-3  # probability below which a class is not tried in a frame
+    certain: float = 0.999  # probability from which on a class is the only one of its frame
     share: float = 1e-4  # of the best prefix's mass, below which a prefix is dropped
 
 
@@ -50,15 +52,15 @@ class Fusion:
 
 
 class _Prefix:
-    """A node of the tree of texts, and the mass of all alignments up to a frame that end in it."""
+    """A text, as a node of a tree, and the mass of all alignments up to a frame that end in it."""
 
-    __slots__ = ("blank", "context", "factors", "frame", "label", "next_blank", "next_spoken", "number", "parent", "spoken")
+    __slots__ = ("blank", "context", "factors", "kept", "label", "next_blank", "next_spoken", "number", "parent", "spoken")
 
     def __init__(self, number: int, parent: "_Prefix | None", label: int, context: int) -> None:
         self.number, self.parent, self.label, self.context = number, parent, label, context
         self.factors: list[float] | None = None
         self.blank = self.spoken = self.next_blank = self.next_spoken = 0.0  # masses ending in a blank, in the label
-        self.frame = -1  # in which the two next ones were begun
+        self.kept = -1  # the last frame that it outlived
 
     def labels(self) -> list[int]:
         """The text as classes."""
@@ -69,44 +71,72 @@ class _Prefix:
         return found[::-1]
 
 
-class _Tree:
-    """All prefixes of one line; a text is one node, however it was reached."""
+Grown = tuple[float, int, int, _Prefix]  # minus its mass, number of the prefix, label (0: it stays as it is), prefix
 
-    def __init__(self, fusion: Fusion | None, classes: int) -> None:
-        self.fusion, self.classes = fusion, classes
-        self.root = _Prefix(0, None, 0, fusion.model.begin if fusion else 0)
-        self.root.blank = 1.0
-        self._even = [1.0] * (classes + 2)
+
+class _Search:
+    """The beam over one line. A text is one node, however it was reached; only what outlives its frame becomes one."""
+
+    def __init__(self, pruning: Pruning, fusion: Fusion | None, classes: int) -> None:
+        self.pruning, self.fusion, self.classes = pruning, fusion, classes
+        root = _Prefix(0, None, 0, fusion.model.begin if fusion else 0)
+        root.blank = 1.0
+        self.beam = [root]
+        self.scale = 0.0  # logarithm of what the masses were divided by
+        self._even = [1.0] * classes
         self._children: dict[int, _Prefix] = {}  # not in the nodes: with their parents they would be circles for the collector
+        self._frame = -1
+        root.kept = self._frame
 
-    def child(self, prefix: _Prefix, label: int) -> _Prefix:
-        """The prefix that is one label longer."""
-        key = prefix.number * self.classes + label
+    def advance(self, row: Mapping[int, float]) -> None:
+        """One frame: probabilities by class, of the classes to try."""
+        grown = self._grown(row)
+        grown += [(-prefix.next_blank - prefix.next_spoken, prefix.number, 0, prefix) for prefix in self.beam]
+        grown.sort()
+        self._frame += 1
+        least = grown[0][0] * self.pruning.share  # both are negative
+        self.beam = [self._keep(each) for each in grown[: self.pruning.width] if each[0] <= least]
+        top = -grown[0][0]
+        self.scale += math.log(top)
+        for prefix in self.beam:
+            prefix.blank, prefix.spoken = prefix.next_blank / top, prefix.next_spoken / top
+
+    def _grown(self, row: Mapping[int, float]) -> list[Grown]:
+        """Texts that are new in the beam. What stays, or grows into a text of the beam, adds to that one's mass."""
+        blank, labels = row.get(0, 0.0), [pair for pair in row.items() if pair[0]]
+        for prefix in self.beam:
+            prefix.next_blank = (prefix.blank + prefix.spoken) * blank
+            prefix.next_spoken = prefix.spoken * row.get(prefix.label, 0.0) if prefix.label else 0.0
+        grown: list[Grown] = []
+        share, most = self.pruning.share, self.beam[0].next_blank
+        for prefix in self.beam if labels else ():
+            both, factors, first = prefix.blank + prefix.spoken, self._factors(prefix), prefix.number * self.classes
+            for label, probability in labels:
+                mass = (prefix.blank if label == prefix.label else both) * probability * factors[label]
+                if mass <= share * most:
+                    continue
+                most = max(most, mass)
+                child = self._children.get(first + label)
+                if child is not None and child.kept == self._frame:
+                    child.next_spoken += mass
+                else:
+                    grown.append((-mass, prefix.number, label, prefix))
+        return grown
+
+    def _keep(self, each: Grown) -> _Prefix:
+        negative, number, label, prefix = each
+        if label:
+            prefix = self._child(number * self.classes + label, prefix, label)
+            prefix.next_blank, prefix.next_spoken = 0.0, -negative
+        prefix.kept = self._frame
+        return prefix
+
+    def _child(self, key: int, prefix: _Prefix, label: int) -> _Prefix:
         found = self._children.get(key)
         if found is None:
             context = self.fusion.model.follow(prefix.context, label) if self.fusion else 0
             found = self._children[key] = _Prefix(len(self._children) + 1, prefix, label, context)
         return found
-
-    def advance(self, beam: list[_Prefix], row: list[float], candidates: list[int], frame: int, share: float) -> list[_Prefix]:
-        """One frame: every prefix stays as it is or grows by a candidate. All that come of it, in no order."""
-        touched: list[_Prefix] = []
-        most = (beam[0].blank + beam[0].spoken) * row[0]
-        for prefix in beam:
-            blank, label = prefix.blank, prefix.label
-            both = blank + prefix.spoken
-            _begin(prefix, frame, touched)
-            prefix.next_blank += both * row[0]
-            prefix.next_spoken += prefix.spoken * row[label] if label else 0.0
-            factors = self._factors(prefix) if candidates else self._even
-            for candidate in candidates:
-                mass = (blank if candidate == label else both) * row[candidate] * factors[candidate]
-                if mass > share * most:
-                    most = max(most, mass)
-                    child = self.child(prefix, candidate)
-                    _begin(child, frame, touched)
-                    child.next_spoken += mass
-        return touched
 
     def _factors(self, prefix: _Prefix) -> list[float]:
         """What the language model makes of each label after a prefix; looked up when it first grows."""
@@ -115,51 +145,27 @@ class _Tree:
         return prefix.factors
 
 
-def _begin(prefix: _Prefix, frame: int, touched: list[_Prefix]) -> None:
-    if prefix.frame != frame:
-        prefix.frame, prefix.next_blank, prefix.next_spoken = frame, 0.0, 0.0
-        touched.append(prefix)
-
-
 def search(log_probabilities: Scores, pruning: Pruning, fusion: Fusion | None = None) -> list[tuple[list[int], float]]:
     """Classes of texts with their scores (natural logarithm), best first, at most ``width``; a line without frames is empty."""
-    tree = _Tree(fusion, log_probabilities.shape[1])
-    beam, scale = [tree.root], 0.0
-    for frame, (row, candidates) in enumerate(_frames(log_probabilities, pruning)):
-        beam = _best(tree.advance(beam, row, candidates, frame, pruning.share), pruning)
-        top = beam[0].blank + beam[0].spoken
-        scale += math.log(top)
-        for prefix in beam:
-            prefix.blank /= top
-            prefix.spoken /= top
-    return _ranked(beam, scale, fusion)
+    line = _Search(pruning, fusion, log_probabilities.shape[1])
+    for row in _frames(log_probabilities, pruning):
+        line.advance(row)
+    return _ranked(line.beam, line.scale, fusion)
 
 
-def _frames(log_probabilities: Scores, pruning: Pruning) -> list[tuple[list[float], list[int]]]:
-    """For each frame that matters: probabilities of all classes, and the labels to try."""
+def _frames(log_probabilities: Scores, pruning: Pruning) -> list[dict[int, float]]:
+    """For each frame that matters: the classes to try, with their probabilities."""
     probabilities = np.exp(log_probabilities)  # [t,classes]
     best = probabilities.argmax(1)
-    certain = probabilities[np.arange(len(best)), best] >= pruning.certain
-    again = certain & np.append(False, certain[:-1] & (best[1:] == best[:-1]))  # changes nothing
-    found = []
-    for row, only, is_certain in zip(probabilities[~again], best[~again].tolist(), certain[~again].tolist(), strict=True):
-        tried = [only] if is_certain else np.flatnonzero(row > pruning.least).tolist()
-        values = [0.0] * len(row) if is_certain else row.tolist()
-        values[only] = float(row[only])
-        found.append((values, [label for label in tried if label]))
-    return found
-
-
-def _best(touched: list[_Prefix], pruning: Pruning) -> list[_Prefix]:
-    """The heaviest prefixes; of equally heavy ones the older first, so that the order of work never shows."""
-    masses = []
-    for prefix in touched:
-        prefix.blank, prefix.spoken = prefix.next_blank, prefix.next_spoken
-        masses.append((-prefix.blank - prefix.spoken, prefix.number, prefix))
-    if len(masses) > 1:
-        masses.sort()
-    least = pruning.share * masses[0][0]  # both are negative
-    return [prefix for mass, _, prefix in masses[: pruning.width] if mass <= least]
+    certain = probabilities.max(1, initial=0.0) >= pruning.certain
+    again = certain & np.append(False, certain[:-1] & (best[1:] == best[:-1]))[: len(certain)]  # changes nothing
+    tried = probabilities > np.where(certain, pruning.certain - 1e-6, pruning.least)[:, None]
+    tried[np.arange(len(best)), best] = True
+    tried[:, 0] |= ~certain
+    places, labels = np.nonzero(tried[~again])
+    pairs = list(zip(labels.tolist(), probabilities[~again][places, labels].tolist(), strict=True))
+    edges = np.searchsorted(places, np.arange(int((~again).sum()) + 1)).tolist()
+    return [dict(pairs[first:last]) for first, last in itertools.pairwise(edges)]
 
 
 def _ranked(beam: list[_Prefix], scale: float, fusion: Fusion | None) -> list[tuple[list[int], float]]:

@@ -1,20 +1,15 @@
 """Whether a reading can be believed: probabilities at a fitted temperature, and how good they are as confidences."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from weighin.core.errors import RunError
-from weighin.core.files import write_json
 from weighin.families.ocr.alphabet import Alphabet
 from weighin.families.ocr.line import Hypothesis, Letter, Scores
 
-FILE = "confidence.json"
 SPACE = " "
 BINS = 50  # of confidence, where figures are made of sums
 
@@ -99,25 +94,6 @@ def best_temperature(rows: np.ndarray, classes: np.ndarray, owner: np.ndarray, r
         return float(-np.log(np.where(right, probability, 1 - probability)).mean())
 
     return math.exp(float(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))  # type: ignore[attr-defined]
-
-
-def save(folder: Path, temperature: float) -> None:
-    """Writes ``confidence.json``, atomically."""
-    write_json(folder / FILE, {"temperature": temperature})
-
-
-def load(folder: Path) -> float:
-    """The temperature that ``save`` wrote; 1 before it did. Raises RunError when damaged."""
-    path = folder / FILE
-    if not path.exists():
-        return 1.0
-    try:
-        temperature = float(json.loads(path.read_text(encoding="utf-8"))["temperature"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read: {error}", hint="Delete the run folder and train again") from None
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise RunError(f"{path} holds the temperature {temperature}", "It is above 0")
-    return temperature
 
 
 def binned(confidence: Sequence[float], right: Sequence[bool]) -> np.ndarray:

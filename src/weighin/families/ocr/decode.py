@@ -10,20 +10,25 @@ from weighin.core.errors import ConfigError
 from weighin.families.ocr import alignment, beam
 from weighin.families.ocr.alphabet import Alphabet
 from weighin.families.ocr.beam import Fusion, Pruning
+from weighin.families.ocr.calibration import Fitted
 from weighin.families.ocr.line import Hypothesis, Letter, Scores
 from weighin.families.ocr.ngram import Ngrams
 from weighin.families.ocr.use import Use
+
+USUAL = Fitted()
 
 
 class Decoder:
     """Hypotheses of lines as the dials say; a language model is needed where a dial gives it weight."""
 
-    def __init__(self, alphabet: Alphabet, dials: Use, model: Ngrams | None = None) -> None:
+    def __init__(self, alphabet: Alphabet, dials: Use, model: Ngrams | None = None, fitted: Fitted = USUAL) -> None:
         self.alphabet, self.dials, self.model = alphabet, dials, model
+        self._weight = fitted.weight if dials.weight is None else dials.weight
+        self._bonus = fitted.bonus if dials.bonus is None else dials.bonus
         self._pruning = Pruning(dials.width)
         if dials.speaks and model is None:
             raise ConfigError(f"language {dials.language!r} without a language model", hint="Set predict.language=off")
-        self._fusion = Fusion(model, dials.weight, dials.bonus) if model and dials.language == "fused" else None
+        self._fusion = Fusion(model, self._weight, self._bonus) if model and dials.language == "fused" else None
 
     def __call__(self, log_probabilities: Scores) -> list[Hypothesis]:
         """Hypotheses of one line [frames,classes], best first; never none. Only the first has letters if there are many."""
@@ -33,7 +38,7 @@ class Decoder:
             return [sampled(log_probabilities, self.alphabet, self.dials.heat)]
         found = beam.search(log_probabilities, self._pruning, self._fusion)
         if self.model and self.dials.language == "rerank":
-            found = reranked(found, self.alphabet, self.model, self.dials.weight, self.dials.bonus)
+            found = reranked(found, self.alphabet, self.model, self._weight, self._bonus)
         texts = [Hypothesis(self.alphabet.decode(labels), score, ()) for labels, score in found]
         best = greedy(log_probabilities, self.alphabet)
         letters = best.letters if best.text == texts[0].text else lettered(log_probabilities, found[0][0], self.alphabet)

@@ -14,7 +14,7 @@ from torch.nn.functional import ctc_loss, log_softmax
 from weighin.core.config import Match
 from weighin.core.errors import RunError
 from weighin.core.family import Bound, Example, Family, Json, Part, Predictor, Split, Tally
-from weighin.families.ocr import augment, confidence, images, inputs, metrics, outputs, page, predict, reader, variants
+from weighin.families.ocr import augment, calibration, images, inputs, metrics, ngram, outputs, page, predict, reader, variants
 from weighin.families.ocr import data as source
 from weighin.families.ocr.line import Line, Reading
 from weighin.families.ocr.model import LineBatch, LineNet, parts_of
@@ -104,12 +104,15 @@ class Ocr(Family[Line, str, Reading]):
         examples: Sequence[Example[Line, str]],
         folder: Path,
     ) -> None:
-        """The temperature of confidences, through the predictor's own path."""
+        """The temperature of confidences, through the predictor's own path, and the weight of the language model."""
         if not isinstance(predict, LinePredictor):
             raise RunError(f"finish got {type(predict).__name__}", "It needs what Ocr.predictor returns")
         chosen = examples[:CALIBRATED]
-        fitted = predict.reader.fit(predict.scores([e.x for e in chosen]), [e.y for e in chosen])
-        confidence.save(folder, fitted)
+        language = folder / variant.of[0] if variant.of else folder
+        fitted = predict.reader.fit(
+            predict.scores([e.x for e in chosen]), [e.y for e in chosen], ngram.load(language / ngram.FILE)
+        )
+        calibration.save(folder, fitted)
 
     def relabel(self, example: Example[Line, str], y: Reading) -> Example[Line, str]:
         """The picture as it is, with what a teacher read in it."""

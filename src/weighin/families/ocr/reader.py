@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from weighin.families.ocr import arpa, confidence, dictionary, ensemble, kneser_ney, ngram
+from weighin.families.ocr import arpa, calibration, confidence, dictionary, ensemble, kneser_ney, ngram
 from weighin.families.ocr.alphabet import Alphabet
-from weighin.families.ocr.decode import Decoder
+from weighin.families.ocr.calibration import Fitted
+from weighin.families.ocr.decode import USUAL, Decoder
 from weighin.families.ocr.dictionary import Dictionary
 from weighin.families.ocr.line import Hypothesis, Scores
 from weighin.families.ocr.ngram import Ngrams
@@ -22,11 +23,11 @@ class Reader:
         dials: Use,
         model: Ngrams | None = None,
         words: Dictionary | None = None,
-        temperature: float = 1.0,
+        fitted: Fitted = USUAL,
     ) -> None:
         self.alphabet, self.dials, self.words = alphabet, dials, words
-        self.temperature = dials.temperature or temperature
-        self.decoder = Decoder(alphabet, dials, model)
+        self.temperature = dials.temperature or fitted.temperature
+        self.decoder = Decoder(alphabet, dials, model, fitted)
 
     def __call__(self, scores: Sequence[Scores]) -> list[Hypothesis]:
         """Hypotheses of one line, best first, from its scores [t,classes] by each scale and member.
@@ -54,10 +55,16 @@ class Reader:
         best = self.words.correct(found[0], log_probabilities, self.dials, self.temperature)
         return [best, *(other for other in found if other.text != best.text)]
 
-    def fit(self, scores: Sequence[Sequence[Scores]], truth: Sequence[str]) -> float:
-        """The temperature for these dials from lines whose texts are known; combined by frames where there are several."""
+    def fit(self, scores: Sequence[Sequence[Scores]], truth: Sequence[str], model: Ngrams | None = None) -> Fitted:
+        """Calibration for lines whose texts are known, joined by frames where each has several scores.
+
+        The temperature is for these dials, weight and bonus are for a beam with ``model``.
+        """
         joined = [each[0] if len(each) == 1 else ensemble.mean(each) for each in scores]
-        return confidence.fit(joined, [self.decoder(each)[0] for each in joined], truth, self.alphabet)
+        warmth = confidence.fit(joined, [self.decoder(each)[0] for each in joined], truth, self.alphabet)
+        if model is None or not joined:
+            return Fitted(warmth)
+        return Fitted(warmth, *calibration.weights(joined, truth, self.alphabet, model))
 
 
 def prepare(texts: Iterable[str], alphabet: Alphabet, folder: Path) -> None:
@@ -79,4 +86,4 @@ def make(alphabet: Alphabet, dials: Use, folder: Path, language: Path | None = N
         model = model.fits(alphabet.characters)
     if dials.dictionary != "off":
         words = dictionary.read(Path(dials.words), alphabet) if dials.words else dictionary.load(kept, alphabet)
-    return Reader(alphabet, dials, model, words, confidence.load(folder))
+    return Reader(alphabet, dials, model, words, calibration.load(folder))

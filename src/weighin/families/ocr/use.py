@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from weighin.core.config import Settings
+from weighin.families.ocr.vlm_use import Generation
 
 Combine = Literal["frames", "medoid", "majority", "rover", "longest"]
 
@@ -18,8 +19,12 @@ class Use(Settings):
         default="off", description="beam: a character language model in the search, or over the n-best that it ends with"
     )
     model: str | None = Field(default=None, description="an ARPA file of characters; None: the one made from training text")
-    weight: float = Field(default=0.5, ge=0, description="of the language model's log-probability")
-    bonus: float = Field(default=1.0, description="a character, against the model's liking for short texts")
+    weight: float | None = Field(
+        default=None, ge=0, le=5, description="of the language model's log-probability; None: the one fitted after training"
+    )
+    bonus: float | None = Field(
+        default=None, ge=-20, le=20, description="a character, against the model's liking for short texts; None: the fitted one"
+    )
     heat: float = Field(default=1.0, gt=0, description="sample: temperature of the scores that classes are drawn from")
     dictionary: Literal["off", "unsure", "always"] = Field(
         default="off", description="words that the dictionary does not know become its nearest: where unsure, or always"
@@ -32,6 +37,8 @@ class Use(Settings):
         default=(1.0,), description="sizes, of the height that the network sees, at which a line is read; all are combined"
     )
     combine: Combine = Field(default="frames", description="of scales, and of a composite's members")
+
+    vlm: Generation | None = Field(default=None, description="of a vision-language model's answers; all else is unused")
 
     @property
     def speaks(self) -> bool:

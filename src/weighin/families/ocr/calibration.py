@@ -1,0 +1,64 @@
+"""What is fitted after training, on validation lines: the temperature of confidences, and how much a language model weighs."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from weighin.core.errors import RunError
+from weighin.core.files import write_json
+from weighin.families.ocr import beam
+from weighin.families.ocr.alphabet import Alphabet
+from weighin.families.ocr.beam import Fusion, Pruning
+from weighin.families.ocr.line import Scores
+from weighin.families.ocr.ngram import Ngrams
+
+FILE = "calibration.json"
+WEIGHED = 64  # lines that weight and bonus are fitted to at most
+WEIGHTS = (0.3, 0.8)  # tried beside the usual one
+BONUSES = (0.0, 0.75, 2.25, 3.0)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """``temperature`` divides scores; ``weight`` and ``bonus`` are those of ``beam.py``. The values are for before fitting."""
+
+    temperature: float = 1.0
+    weight: float = 0.5
+    bonus: float = 1.5
+
+
+def weights(scores: Sequence[Scores], truth: Sequence[str], alphabet: Alphabet, model: Ngrams) -> tuple[float, float]:
+    """Weight and bonus with the fewest edits of characters, one after the other, from the usual ones."""
+    from rapidfuzz.distance import Levenshtein
+
+    lines = list(zip(scores, truth, strict=True))[:WEIGHED]
+
+    def edits(weight: float, bonus: float) -> int:
+        fusion = Fusion(model, weight, bonus)
+        read = (alphabet.decode(beam.search(each, Pruning(), fusion)[0][0]) for each, _ in lines)
+        return sum(Levenshtein.distance(text, wanted) for text, (_, wanted) in zip(read, lines, strict=True))
+
+    usual = Fitted()
+    bonus = min((usual.bonus, *BONUSES), key=lambda bonus: edits(usual.weight, bonus))  # of equals the first
+    return min((usual.weight, *WEIGHTS), key=lambda weight: edits(weight, bonus)), bonus
+
+
+def save(folder: Path, fitted: Fitted) -> None:
+    """Writes ``calibration.json``, atomically."""
+    write_json(folder / FILE, asdict(fitted))
+
+
+def load(folder: Path) -> Fitted:
+    """What ``save`` wrote; the usual values before it did. Raises RunError when damaged."""
+    path = folder / FILE
+    if not path.exists():
+        return Fitted()
+    try:
+        fitted = Fitted(**{name: float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} cannot be read: {error}", hint="Delete the run folder and train again") from None
+    if not (math.isfinite(fitted.temperature) and fitted.temperature > 0 and fitted.weight >= 0):
+        raise RunError(f"{path} holds {fitted}", "The temperature is above 0, the weight not below")
+    return fitted
