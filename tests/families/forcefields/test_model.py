@@ -11,7 +11,7 @@ from weighin.families.forcefields import rotation
 from weighin.families.forcefields.batch import batch_of
 from weighin.families.forcefields.graph import pack
 from weighin.families.forcefields.labels import HessianRows, Labels
-from weighin.families.forcefields.layers import Bessel, Repulsion, envelope
+from weighin.families.forcefields.layers import REACH, Bessel, Repulsion, envelope
 from weighin.families.forcefields.neighbours import find
 from weighin.steps.candidate import count
 
@@ -221,10 +221,9 @@ def test_repulsion_is_that_of_the_paper():
     edges = pack([find(atoms, 5.0)]).flat(torch.float64)
     length = 0.88534 * 0.529177 / (2 * 6**0.23)
     screen = sum(
-        a * np.exp(-b * 0.5 / length)
-        for a, b in ((0.18175, 3.1998), (0.50986, 0.94229), (0.28022, 0.4029), (0.02817, 0.20162))
+        a * np.exp(-b * 0.5 / length) for a, b in ((0.18175, 3.1998), (0.50986, 0.94229), (0.28022, 0.4029), (0.02817, 0.20162))
     )
-    ends = float(envelope(torch.tensor(0.5 / 1.52))[0])
+    ends = float(envelope(torch.tensor(0.5 / (REACH * 1.52)))[0])
     energies = pair(torch.tensor([0, 1]), edges, edges.vectors.norm(dim=1, keepdim=True))
     assert float(energies.sum()) == pytest.approx(36 * 14.399645 / 0.5 * screen * ends, rel=1e-5)
     far = pack([find(Atoms("C2", [[0, 0, 0], [0, 0, 1.53]]), 5.0)]).flat(torch.float64)
@@ -244,5 +243,3 @@ def test_turned_examples_have_turned_labels():
     np.testing.assert_allclose((turned.y.forces * turned.x.positions).sum(1), before)
     np.testing.assert_allclose(sorted(np.linalg.eigvalsh(turned.y.stress)), [1, 2, 3])
     assert turned.x.cell.volume == pytest.approx(atoms.cell.volume) and turned.y.energy == -1.0
-
-

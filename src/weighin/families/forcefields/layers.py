@@ -16,6 +16,7 @@ TINY = 1e-8  # below the square of any length that matters: keeps derivatives of
 
 COULOMB = 14.399645  # eV A: e^2 / (4 pi epsilon_0)
 BOHR = 0.529177  # A
+REACH = 0.75  # of the sum of covalent radii: shorter than a triple bond (0.78), so that no bond feels it
 ZBL = ((0.18175, 3.19980), (0.50986, 0.94229), (0.28022, 0.40290), (0.02817, 0.20162))  # amplitude, decay
 
 
@@ -94,7 +95,7 @@ class Repulsion(nn.Module):
         from ase.data import covalent_radii
 
         for row, number in enumerate(numbers):
-            self.charge[row], self.radius[row] = float(number), float(covalent_radii[number])
+            self.charge[row], self.radius[row] = float(number), REACH * float(covalent_radii[number])
 
     def forward(self, species: Tensor, edges: Edges, distance: Tensor) -> Tensor:
         """Energies [atoms], eV: half of every pair's."""
@@ -123,4 +124,3 @@ def slopes_of(by_distance: Tensor, by_unit: Tensor, unit: Tensor, distance: Tens
 def forces_of(slopes: Tensor, edges: Edges) -> Tensor:
     """Forces [atoms, 3], eV/A, from derivatives of the energy by edge vectors, eV/A: of an atom's own and of others' edges."""
     return edges.net(slopes)
-

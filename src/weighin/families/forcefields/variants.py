@@ -41,6 +41,7 @@ NANO = ULTRA_TINY.but(
     **{
         "model.width": 16,
         "model.radial": 8,
+        "model.zbl": True,  # so few structures do not teach it that atoms repel
         "recipe.data": "synthetic",
         "recipe.cpu_minutes": None,
         "recipe.steps": 150,
