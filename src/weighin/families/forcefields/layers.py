@@ -81,7 +81,7 @@ class Bessel(nn.Module):
 
 
 class Repulsion(nn.Module):
-    """Screened repulsion of nuclei (Ziegler, Biersack and Littmark 1985), ending smoothly at the length of a bond."""
+    """Screened repulsion of nuclei (Ziegler, Biersack and Littmark 1985), ending smoothly below the length of any bond."""
 
     def __init__(self, species: int) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ NANO = ULTRA_TINY.but(
         "model.zbl": True,  # so few structures do not teach it that atoms repel
         "recipe.data": "synthetic",
         "recipe.cpu_minutes": None,
-        "recipe.steps": 150,
+        "recipe.steps": 300,
         "recipe.batch": 8,
         "recipe.lr": 1e-2,
         "recipe.ema": 0.95,
