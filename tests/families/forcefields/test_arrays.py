@@ -4,6 +4,8 @@ import h5py
 import numpy as np
 import pytest
 from ase import units as ase_units
+from ase.build import molecule as built
+from ase.calculators.singlepoint import SinglePointCalculator
 from walks import same, walk
 
 from weighin.core.errors import DataError
@@ -137,3 +139,17 @@ def test_wrong_hdf5_is_told(tmp_path, changes, words):
     (tmp_path / "y.h5").write_bytes(b"nonsense")
     with pytest.raises(DataError, match="no HDF5"):
         read(parse(f"h5:{tmp_path / 'y.h5'}"))
+
+
+def test_data_of_skeletons_without_hydrogens_are_refused(tmp_path):
+    frames = []
+    for name in ("CH3CH2OH", "C6H6", "CH3CONH2") * 4:
+        whole = built(name)
+        bare = whole[whole.numbers != 1]
+        bare.calc = SinglePointCalculator(bare, energy=-1.0, forces=np.ones((len(bare), 3)))
+        frames.append(bare)
+    ragged(tmp_path / "x.h5", frames)
+    spec = f"h5:{tmp_path / 'x.h5'}"
+    with pytest.raises(DataError, match=r"3 of 3 molecules .* lack hydrogens: C 10, N 1, O 2.*@hydrogens=implicit"):
+        read(parse(spec))
+    assert len(read(parse(f"{spec}@hydrogens=implicit"))) == 12

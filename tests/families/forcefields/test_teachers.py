@@ -130,6 +130,15 @@ def test_any_calculator_can_be_a_teacher():
     assert teachers.evaluate(copper, mine).energy == teachers.evaluate(copper, "emt").energy
 
 
+def test_calculators_of_ase_are_teachers_by_name():
+    dimer = Atoms("Ar2", [[0, 0, 0], [0, 0, 1.3]])
+    assert teachers.evaluate(dimer, "ase:lj").energy < 0
+    with pytest.raises(ConfigError, match=r"No calculator of ASE is called 'ljj'.*Did you mean"):
+        teachers.teacher("ase:ljj")
+    with pytest.raises(DataError, match=r"The teacher (fails on Ar2|ase:vasp cannot be set up): "):
+        teachers.evaluate(dimer, "ase:vasp")
+
+
 def test_hessian_rows_are_those_of_a_symmetric_matrix_without_translations():
     water = built("H2O")
     rows = teachers.hessian_rows(water, teachers.teacher("gfn2").make(water), np.arange(9))

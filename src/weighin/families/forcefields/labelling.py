@@ -209,7 +209,8 @@ def _merge(molecules: Sequence[Molecule], out: Path, how: Labelling, refused: Se
         }
         found = [part.frame(at) for part in ([old] if old is not None else []) + parts for at in range(len(part))]
         if not found:
-            raise DataError("Nothing could be labelled", "; ".join(refused[:3]), "See that the teacher knows these molecules")
+            why = [*refused, *(part.notes["last_failure"] for part in parts if "last_failure" in part.notes)]
+            raise DataError("Nothing could be labelled", "; ".join(why[:3]), "See that the teacher knows these molecules")
         kept = distinct(found)
         doubles = len(found) - len(kept) + (old.notes["duplicates"] if old is not None else 0)
         about = json.loads((out / ABOUT).read_text(encoding="utf-8"))

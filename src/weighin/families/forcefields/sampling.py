@@ -73,7 +73,7 @@ def _walk(molecule: Molecule, at: int, how: Labelling, by: Teacher, rng: np.rand
     temperature = how.temperatures[at]
     start = conformers(molecule, 1, int(rng.integers(2**31)))[0]
     acceptable(start, by)
-    calculator = by.make(start)
+    calculator = by.calculator(start)
     _relaxed(start, calculator, how.relax)
     atoms = rattled(start, how.rattle * np.sqrt(temperature / ROOM_K), rng)
     steps = how.settle if len(atoms) > 1 else 0

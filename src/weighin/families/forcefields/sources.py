@@ -14,11 +14,13 @@ from ase import Atoms
 from weighin.core.errors import DataError, InputError, WeighinError
 from weighin.families.forcefields import arrays
 from weighin.families.forcefields.labels import Labels
+from weighin.families.forcefields.molecules import histogram
 from weighin.families.forcefields.readers import whole_xyz
 from weighin.families.forcefields.spec import Spec
 from weighin.families.forcefields.splits import matches
 from weighin.families.forcefields.store import Frame, Frames, pack
 from weighin.families.forcefields.units import Units, check, converted, parse_units, stress_factor
+from weighin.families.forcefields.valence import missing_hydrogens
 
 log = logging.getLogger("weighin.forcefields")
 ENERGY_NAMES = ("REF_energy", "energy", "dft_energy", "DFT_energy", "Energy", "free_energy")
@@ -27,6 +29,7 @@ STRESS_NAMES = ("REF_stress", "stress", "dft_stress")
 VASP_STRESS = "virial_stress_xx_yy_zz_xy_yz_xz"  # of mlearn (Zuo et al. 2020): kbar, compression positive
 SUFFIXES = {"extxyz": (".xyz", ".extxyz"), "npz": (".npz",), "h5": (".h5", ".hdf5"), "asedb": (".db", ".json")}
 NAMES = ("inchikey", "smiles", "molecule", "name")  # in the comment line: whose structure it is
+LOOKED_AT, SHARE_LACKING = 200, 0.5  # molecules, and their share without hydrogens that is no chance
 VOIGT = ((0, 5, 4), (5, 1, 3), (4, 3, 2))  # ASE's order: xx, yy, zz, yz, xz, xy
 
 
@@ -64,6 +67,7 @@ def read(spec: Spec) -> Frames:
         raise DataError(f"{spec.text} has no structure with energy and forces", "Both, for every structure", _names_hint(spec))
     frames = pack(found, {"source": spec.text})
     _finite(frames, spec)
+    _with_hydrogens(frames, spec)
     if "units" in spec.options:
         return converted(frames, parse_units(spec.options["units"]))
     check(frames, spec.text)
@@ -89,6 +93,20 @@ def _finite(frames: Frames, spec: Spec) -> None:
         if len(bad):
             at = bad[0] if name == "energy" else np.searchsorted(frames.start, bad[0], side="right") - 1
             raise DataError(f"{name} of structure {int(at) + 1} of {spec.text} are not finite", "Numbers", "Remove it")
+
+
+def _with_hydrogens(frames: Frames, spec: Spec) -> None:
+    """Raises DataError where most molecules lack hydrogens: a student of skeletons knows nothing of molecules."""
+    firsts = [frames.atoms(int(at)) for at in np.unique(frames.group, return_index=True)[1][:LOOKED_AT]]
+    lacking = sum(bool(missing_hydrogens(atoms)) for atoms in firsts)
+    shown = histogram(firsts)
+    log.info("%s: %d structures of %d molecules: %s", spec.text, len(frames), len(frames.groups), shown)
+    if spec.options.get("hydrogens") != "implicit" and lacking >= SHARE_LACKING * len(firsts):
+        raise DataError(
+            f"{lacking} of {len(firsts)} molecules of {spec.text} lack hydrogens: {shown}",
+            "Every hydrogen as an atom of its own",
+            f"Label structures with hydrogens, or write {spec.text}@hydrogens=implicit if it is meant so",
+        )
 
 
 def _names_hint(spec: Spec) -> str:

@@ -19,8 +19,10 @@ KINDS = {
     "h5": "h5:FILE, HDF5 with ragged /structures and /labels",
 }
 _SPLIT = {"train": "names or temperatures to train on", "test": "names or temperatures to test on"}
+_HYDROGENS = {"hydrogens": "implicit where they are left out on purpose"}
 _FILE = {
     **_SPLIT,
+    **_HYDROGENS,
     "files": "names of the files to read",
     "units": "energy unit, or ENERGY,FORCES: eV, kcal/mol, kJ/mol, Hartree, Hartree,eV/A ...",
     "stress": "unit of the stress: eV/A^3, GPa, kbar; a minus sign where compression is positive; none leaves it out",
@@ -32,10 +34,13 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "gfn2": {**_SPLIT, "molecules": "how many molecules of the list", "frames": "how many frames a molecule"},
     "labelled": _SPLIT,
     "extxyz": _FILE,
-    "asedb": {key: _FILE[key] for key in ("train", "test", "units", "stress")},
+    "asedb": {key: _FILE[key] for key in ("train", "test", "hydrogens", "units", "stress")},
     "rmd17": {"split": "01 to 05"},
-    "npz": {**{key: _FILE[key] for key in ("train", "test", "files", "units")}, "types": "symbols of the types: O,H"},
-    "h5": {key: _FILE[key] for key in ("train", "test", "units", "stress")},
+    "npz": {
+        **{key: _FILE[key] for key in ("train", "test", "hydrogens", "files", "units")},
+        "types": "symbols of the types: O,H",
+    },
+    "h5": {key: _FILE[key] for key in ("train", "test", "hydrogens", "units", "stress")},
 }
 _OPTION = re.compile(r"@([a-z]+)=([^@]*)$")
 

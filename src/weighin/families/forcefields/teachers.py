@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import Calculator, get_calculator_class
+from ase.calculators.names import names as calculator_names
 from ase.data import atomic_numbers
 
 from weighin.core.errors import DataError, InputError, MissingError, unknown
@@ -31,6 +32,13 @@ class Teacher:
     charges: bool = False  # whether it takes a total charge and unpaired electrons
     package: str = "ase"  # the distribution whose version decides its labels
 
+    def calculator(self, atoms: Atoms) -> Calculator:
+        """A new calculator for such atoms. Raises DataError where it cannot be set up."""
+        try:
+            return self.make(atoms)
+        except Exception as error:  # calculators raise whatever they like
+            raise DataError(f"The teacher {self.name} cannot be set up: {_line(error)}") from error
+
     @property
     def version(self) -> str:
         """Of the package."""
@@ -38,7 +46,12 @@ class Teacher:
 
 
 def teacher(name: str) -> Teacher:
-    """A teacher by name. Raises ConfigError for an unknown name and MissingError where its package is not installed."""
+    """A teacher by name; ``ase:NAME`` is any other calculator of ASE with its own settings.
+
+    Raises ConfigError for an unknown name and MissingError where its package is not installed.
+    """
+    if name.startswith("ase:"):
+        return _of_ase(name)
     known = _teachers()
     if name not in known:
         raise unknown("teacher", name, known)
@@ -52,9 +65,18 @@ def teacher(name: str) -> Teacher:
     return found
 
 
+def _of_ase(name: str) -> Teacher:
+    own = name.removeprefix("ase:")
+    if own not in calculator_names:
+        raise unknown("calculator of ASE", own, calculator_names)
+    kind = get_calculator_class(own)
+    return Teacher(name, lambda atoms: kind(), True, f"the calculator {own} of ASE, set up as ASE finds it")
+
+
 def names() -> dict[str, str]:
     """Every teacher and what it is, installed or not."""
-    return {name: f"{t.about}{'' if t.conservative else '; forces are not the gradient'}" for name, t in _teachers().items()}
+    found = {name: f"{t.about}{'' if t.conservative else '; forces are not the gradient'}" for name, t in _teachers().items()}
+    return found | {"ase:NAME": "any other calculator of ASE, with the settings ASE finds"}
 
 
 def custom(name: str, make: Callable[[Atoms], Calculator], conservative: bool, about: str = "") -> Teacher:
@@ -70,7 +92,7 @@ def evaluate(atoms: Atoms, by: Teacher | str) -> Labels:
     """
     by = teacher(by) if isinstance(by, str) else by
     acceptable(atoms, by)
-    return compute(atoms, by.make(atoms))
+    return compute(atoms, by.calculator(atoms))
 
 
 def compute(atoms: Atoms, calculator: Calculator) -> Labels:
