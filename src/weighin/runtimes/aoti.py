@@ -1,14 +1,13 @@
 """AOTInductor: the part compiled once to machine code, which runs without Python's interpreter or a compiler."""
 
 import json
-import logging
 import os
 import platform
 import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -49,9 +48,9 @@ class Aoti(Runtime):
         bound = json.dumps({"torch": torch.__version__, "machine": platform.machine(), "features": sorted(_features())})
         settings: dict[str, Any] = {"aot_inductor.metadata": {METADATA: bound}}
         try:
-            with _quiet(), tempfile.TemporaryDirectory(prefix="weighin-aoti-") as name:
+            with _quiet() as (compile_and_package, _), tempfile.TemporaryDirectory(prefix="weighin-aoti-") as name:
                 made = Path(name) / path.name
-                torch._inductor.aoti_compile_and_package(program, package_path=str(made), inductor_configs=settings)
+                compile_and_package(program, package_path=str(made), inductor_configs=settings)
                 shutil.copyfile(made, path)
         except OSError:
             raise
@@ -62,8 +61,8 @@ class Aoti(Runtime):
         """Raises RunError when the file is damaged, or bound to another torch or CPU."""
         _check(path)
         try:
-            with _quiet():
-                loader = torch._inductor.aoti_load_package(str(path)).loader
+            with _quiet() as (_, load_package):
+                loader = load_package(str(path)).loader
         except Exception as error:  # a damaged library is a RuntimeError, a damaged zip anything
             raise RunError(f"{path} cannot be loaded: {cause(error)}", hint="Export the run again") from error
 
@@ -106,16 +105,11 @@ def _features() -> frozenset[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Inductor's own warnings say nothing to a user: what fails is raised."""
-    with hushed("torch"), warnings.catch_warnings():
+def _quiet() -> Iterator[tuple[Callable[..., Any], Callable[..., Any]]]:
+    """How Inductor compiles and loads, imported late. Its warnings say nothing to a user: what fails is raised."""
+    with hushed("torch", "torch._inductor"), warnings.catch_warnings():
         # torch 2.13's own Inductor defines a ScriptModule while it is imported
         warnings.filterwarnings("ignore", r"`torch\.jit\.script_method` is deprecated", DeprecationWarning)
-        import torch._inductor.package
+        from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-        before = logging.getLogger("torch._inductor").level
-        logging.getLogger("torch._inductor").setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.getLogger("torch._inductor").setLevel(before)
+        yield aoti_compile_and_package, aoti_load_package

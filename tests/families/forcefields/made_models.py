@@ -53,4 +53,5 @@ def silicon(seed=0):
 
 
 def slab(seed=0):
-    return shaken(Atoms("Si2OH", [[0, 0, 0], [1.9, 1.9, 0.3], [0.2, 0.1, 1.7], [0.3, 0.2, 2.7]], cell=[4, 4, 9], pbc=(1, 1, 0)), seed)
+    places = [[0, 0, 0], [1.9, 1.9, 0.3], [0.2, 0.1, 1.7], [0.3, 0.2, 2.7]]
+    return shaken(Atoms("Si2OH", places, cell=[4, 4, 9], pbc=(True, True, False)), seed)

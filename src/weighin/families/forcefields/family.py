@@ -94,9 +94,7 @@ class ForceFields(Family[Atoms, Labels, Evaluation]):
         """Structures turned at random where the model asks for it: PaiNN needs none of it."""
         return [rotation.turned(e, rng) for e in examples] if variant.model.turn else examples
 
-    def prepare(
-        self, model: nn.Module, variant: Forceful, examples: Sequence[Example[Atoms, Labels]], folder: Path
-    ) -> None:
+    def prepare(self, model: nn.Module, variant: Forceful, examples: Sequence[Example[Atoms, Labels]], folder: Path) -> None:
         """Elements, reference energies, and the scale of forces, of the variant's own training structures."""
         assert isinstance(model, ForceField)
         structures = [e.x for e in examples]

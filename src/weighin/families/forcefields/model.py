@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from weighin.core.config import Settings
-from weighin.families.forcefields.graph import Edges, Padded, rows
+from weighin.families.forcefields.graph import Edges
 from weighin.families.forcefields.layers import TINY, Bessel, Repulsion, TwoLayers, lengths, slopes_of
 
 
@@ -50,7 +50,7 @@ class Kept(NamedTuple):
 
     node: Tensor  # [n, parts * width]
     slope: Tensor  # [n, width]
-    wave: Tensor  # [n, k, parts * width]
+    wave: Tensor  # [..., parts * width]
     v: Tensor | None  # [n, 3, width]
 
 
@@ -72,35 +72,34 @@ class Interaction(nn.Module):
             pointing = pointing + vector[1].unsqueeze(-2) * edges.gather(v)
         return edges.sum(scalar), edges.sum(pointing)
 
-    def keep(self, s: Tensor, v: Tensor | None, edges: Padded, basis: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Kept]:
+    def keep(self, s: Tensor, v: Tensor | None, edges: Edges, basis: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Kept]:
         """As forward; kept are the node network's answer and slope, the filter, and v."""
         node, slope = self.node.keep(s)
-        wave = self.filter(basis)  # [n, k, parts * width]
-        scalar, *vector = (rows(node, edges.second) * wave).split(self.width, -1)
-        pointing = (vector[0].unsqueeze(2) * unit).sum(1)  # [n, 3, width]
+        wave = self.filter(basis)  # [..., parts * width]
+        scalar, *vector = (edges.gather(node) * wave).split(self.width, -1)
+        pointing = vector[0].unsqueeze(-2) * unit  # [..., 3, width]
         if v is not None:
-            pointing = pointing + (vector[1].unsqueeze(2) * rows(v, edges.second)).sum(1)
-        return scalar.sum(1), pointing, Kept(node, slope, wave, v)
+            pointing = pointing + vector[1].unsqueeze(-2) * edges.gather(v)
+        return edges.sum(scalar), edges.sum(pointing), Kept(node, slope, wave, v)
 
-    def back(self, gs: Tensor, gv: Tensor, edges: Padded, unit: Tensor, kept: Kept) -> tuple[Tensor, Tensor]:
-        """Gradients [n, width], [n, 3, width] of what was added -> of basis [n, k, radial], of unit [n, k, 3]."""
-        node = rows(kept.node, edges.second)  # [n, k, parts * width]
-        turned = (gv.unsqueeze(1) * unit).sum(2)  # [n, k, width]
-        by_message = [gs.unsqueeze(1).expand_as(turned), turned]
+    def back(self, gs: Tensor, gv: Tensor, edges: Edges, unit: Tensor, kept: Kept) -> tuple[Tensor, Tensor]:
+        """Gradients [n, width], [n, 3, width] of what was added -> of basis [..., radial], of unit [..., 3]."""
+        node, here = edges.gather(kept.node), edges.spread(gv)  # [..., parts * width], [..., 3, width]
+        scalar, *vector = node.split(self.width, -1)
+        by_wave = [edges.spread(gs) * scalar, (here * unit).sum(-2) * vector[0]]
         if kept.v is not None:
-            by_message.append((gv.unsqueeze(1) * rows(kept.v, edges.second)).sum(2))
-        by_wave = torch.cat(by_message, -1) * node
-        pointing = (node * kept.wave)[..., self.width : 2 * self.width]
-        return by_wave @ self.filter.weight, (gv.unsqueeze(1) * pointing.unsqueeze(2)).sum(-1)
+            by_wave.append((here * edges.gather(kept.v)).sum(-2) * vector[1])
+        pointing = vector[0] * kept.wave[..., self.width : 2 * self.width]
+        return torch.cat(by_wave, -1) @ self.filter.weight, (here * pointing.unsqueeze(-2)).sum(-1)
 
-    def back_nodes(self, gs: Tensor, gv: Tensor, edges: Padded, unit: Tensor, kept: Kept) -> tuple[Tensor, Tensor]:
+    def back_nodes(self, gs: Tensor, gv: Tensor, edges: Edges, unit: Tensor, kept: Kept) -> tuple[Tensor, Tensor]:
         """Gradients of what was added -> of s and v. The other end of an edge has the same filter and points here."""
         assert kept.v is not None
-        wave, near_s, near_v = kept.wave, rows(gs, edges.second), rows(gv, edges.second)  # [n, k, 3, width]
-        scalar, pointing, passing = wave.split(self.width, -1)
-        passed = (passing.unsqueeze(2) * near_v).sum(1)  # [n, 3, width]
-        by_pointing = -(pointing * (near_v * unit).sum(2)).sum(1)  # [n, width]
-        by_node = torch.cat([(scalar * near_s).sum(1), by_pointing, (kept.v * passed).sum(1)], 1)
+        near_s, near_v = edges.gather(gs), edges.gather(gv)  # [..., width], [..., 3, width]
+        scalar, pointing, passing = kept.wave.split(self.width, -1)
+        passed = edges.sum(passing.unsqueeze(-2) * near_v)  # [n, 3, width]
+        by_pointing = -edges.sum(pointing * (near_v * unit).sum(-2))  # [n, width]
+        by_node = torch.cat([edges.sum(scalar * near_s), by_pointing, (kept.v * passed).sum(1)], 1)
         return self.node.back(by_node, kept.slope), kept.node[:, None, 2 * self.width :] * passed
 
 
@@ -170,11 +169,11 @@ class PaiNN(nn.Module):
         energies = self.head(s)[:, 0] * self.scale
         return energies if self.repulsion is None else energies + self.repulsion(species, edges, distance)
 
-    def with_slopes(self, species: Tensor, edges: Padded) -> tuple[Tensor, Tensor]:
-        """Energies [n] as forward gives them, and their sum's derivative by the vectors [n, k, 3], eV/A."""
-        distance = lengths(edges.vectors)  # [n, k, 1]
+    def with_slopes(self, species: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        """Energies [n] as forward gives them, and their sum's derivative by the vectors [..., 3], eV/A."""
+        distance = lengths(edges.vectors)  # [..., 1]
         (basis, fall), flat = self.basis.keep(distance), edges.vectors / distance
-        unit, s, v, kept = flat.unsqueeze(-1), self.embed(species), None, []  # [n, k, 3, 1]
+        unit, s, v, kept = flat.unsqueeze(-1), self.embed(species), None, []  # [..., 3, 1]
         for interaction, mixing in zip(self.interactions, self.mixings, strict=True):
             scalar, vector, of_edges = interaction.keep(s, v, edges, basis, unit)  # type: ignore[operator]
             s, v = s + scalar, vector if v is None else v + vector
@@ -190,8 +189,8 @@ class PaiNN(nn.Module):
             energies, by_distance = energies + added, by_distance + steep
         return energies, slopes_of(by_distance, by_unit, flat, distance)
 
-    def _back(self, gs: Tensor, edges: Padded, unit: Tensor, kept: list[Any]) -> tuple[Tensor, Tensor]:
-        """Gradients of basis [n, k, radial] and unit [n, k, 3] from that of the last scalars."""
+    def _back(self, gs: Tensor, edges: Edges, unit: Tensor, kept: list[Any]) -> tuple[Tensor, Tensor]:
+        """Gradients of basis [..., radial] and unit [..., 3] from that of the last scalars."""
         found, gv = [], None
         for k in reversed(range(len(kept))):
             interaction, mixing = self.interactions[k], self.mixings[k]

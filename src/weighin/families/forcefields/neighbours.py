@@ -28,7 +28,7 @@ class Neighbours:
 def find(atoms: "Atoms", cutoff: float) -> Neighbours:
     """Pairs within ``cutoff`` (A), all images in periodic directions. Raises InputError."""
     cell, periodic = checked(atoms, cutoff)
-    first, second, shifts, vectors = _pairs(atoms.positions, cell, periodic, cutoff, "ijSD")
+    first, second, vectors = _pairs(atoms.positions, cell, periodic, cutoff, "ijD")
     _apart(atoms, first, second, vectors)
     return Neighbours(len(atoms), first, second, vectors)
 
@@ -51,7 +51,7 @@ class VerletList:
         cell, periodic = checked(atoms, self.cutoff)
         key = (atoms.numbers.tobytes(), cell.tobytes(), periodic.tobytes())
         if self._known is None or self._known[0] != key or not self._fresh(atoms.positions):
-            first, second, shifts, _ = _pairs(atoms.positions, cell, periodic, self.cutoff + self.skin, "ijSD")
+            first, second, shifts = _pairs(atoms.positions, cell, periodic, self.cutoff + self.skin, "ijS")
             self._known = (key, first, second, shifts @ cell)
             self._at = atoms.positions.copy()
             self.builds += 1
@@ -81,7 +81,9 @@ def checked(atoms: "Atoms", cutoff: float) -> tuple[np.ndarray, np.ndarray]:
         raise InputError("The cell holds something that is not a number")
     if np.linalg.matrix_rank(cell[periodic]) < periodic.sum():
         flags = "".join("FT"[int(flag)] for flag in periodic)
-        raise InputError(f"The structure is periodic ({flags}) and its cell {cell.tolist()} has no volume there", hint="Set pbc")
+        raise InputError(
+            f"The structure is periodic ({flags}) and its cell {cell.tolist()} has no volume there", hint="Set pbc"
+        )
     whole = np.asarray(atoms.cell.complete())
     images = len(atoms) * np.prod(2 * cutoff / _heights(whole)[periodic] + 1)
     if images > CROWDED:

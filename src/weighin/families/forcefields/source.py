@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from weighin.families.forcefields.graph import Edges, Padded, rows
+from weighin.families.forcefields.graph import Edges
 from weighin.families.forcefields.layers import TINY, Bessel, TwoLayers, lengths, slopes_of
 from weighin.families.forcefields.model import ForceModel
 
@@ -20,10 +20,10 @@ ROWS = 101  # of the table of elements: atomic numbers 0 to 100
 class Kept(NamedTuple):
     """What a layer keeps for its way back."""
 
-    wave: Tensor  # [n, k, 3 * width]
-    slope: Tensor  # [n, k, width]
-    s: Tensor  # [n, k, width], of neighbours
-    v: Tensor  # [n, k, 3, width], of neighbours
+    wave: Tensor  # [..., 3 * width]
+    slope: Tensor  # [..., width]
+    s: Tensor  # [..., width], of neighbours
+    v: Tensor  # [..., 3, width], of neighbours
     mixed: tuple[Tensor, ...]
 
 
@@ -53,30 +53,30 @@ class SourceLayer(nn.Module):
         return s + plain + weight * dot, v + along.unsqueeze(1) * mixed, (v, mixed, norm, slope, dot, weight, along)
 
     def keep(
-        self, s: Tensor, v: Tensor, edges: Padded, basis: Tensor, unit: Tensor, near: Tensor
+        self, s: Tensor, v: Tensor, edges: Edges, basis: Tensor, unit: Tensor, near: Tensor
     ) -> tuple[Tensor, Tensor, Kept]:
         """As forward, and what ``back`` needs."""
         wave, slope = self.radial.keep(basis)
-        wave = wave * near  # [n, k, 3 * width]
+        wave = wave * near  # [..., 3 * width]
         scalar, pointing, passed = wave.split(self.width, -1)
-        s_near, v_near = rows(s, edges.second), rows(v, edges.second)
-        s_next = s + (scalar * s_near).sum(1)
-        v_next = v + (pointing.unsqueeze(2) * unit + passed.unsqueeze(2) * v_near).sum(1)
+        s_near, v_near = edges.gather(s), edges.gather(v)
+        s_next = s + edges.sum(scalar * s_near)
+        v_next = v + edges.sum(pointing.unsqueeze(-2) * unit + passed.unsqueeze(-2) * v_near)
         s_next, v_next, mixed = self._mixed(s_next, v_next)
         return s_next, v_next, Kept(wave, slope, s_near, v_near, mixed)
 
     def back(
-        self, gs: Tensor, gv: Tensor, edges: Padded, unit: Tensor, near: Tensor, kept: Kept
+        self, gs: Tensor, gv: Tensor, edges: Edges, unit: Tensor, near: Tensor, kept: Kept
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients of the next s and v -> of s and v, of basis [n, k, radial], of unit [n, k, 3]."""
+        """Gradients of the next s and v -> of s and v, of basis [..., radial], of unit [..., 3]."""
         gs, gv = self._back_mixed(gs, gv, kept.mixed)
         scalar, pointing, passed = kept.wave.split(self.width, -1)
-        here = gv.unsqueeze(1)  # [n, 1, 3, width]
-        by_wave = torch.cat([gs.unsqueeze(1) * kept.s, (here * unit).sum(2), (here * kept.v).sum(2)], -1)
+        here = edges.spread(gv)  # [..., 3, width]
+        by_wave = torch.cat([edges.spread(gs) * kept.s, (here * unit).sum(-2), (here * kept.v).sum(-2)], -1)
         by_basis = self.radial.back(by_wave * near, kept.slope)
-        by_unit = (here * pointing.unsqueeze(2)).sum(-1)
-        gs = gs + (scalar * rows(gs, edges.second)).sum(1)  # the other end of an edge has the same wave
-        gv = gv + (passed.unsqueeze(2) * rows(gv, edges.second)).sum(1)
+        by_unit = (here * pointing.unsqueeze(-2)).sum(-1)
+        gs = gs + edges.sum(scalar * edges.gather(gs))  # the other end of an edge has the same wave
+        gv = gv + edges.sum(passed.unsqueeze(-2) * edges.gather(gv))
         return gs, gv, by_basis, by_unit
 
     def _back_mixed(self, gs: Tensor, gv: Tensor, kept: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -135,9 +135,9 @@ class SourceNet(nn.Module):
             s, v = layer(s, v, edges, basis, unit, near)
         return self.head(s)[:, 0] * self.scale
 
-    def with_slopes(self, species: Tensor, edges: Padded) -> tuple[Tensor, Tensor]:
-        """Energies [n] as forward gives them, and their sum's derivative by the vectors [n, k, 3], eV/A."""
-        distance = lengths(edges.vectors)  # [n, k, 1]
+    def with_slopes(self, species: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        """Energies [n] as forward gives them, and their sum's derivative by the vectors [..., 3], eV/A."""
+        distance = lengths(edges.vectors)  # [..., 1]
         (basis, fall), flat = self.basis.keep(distance), edges.vectors / distance
         unit, near = flat.unsqueeze(-1), (distance < self.cutoff).to(distance.dtype)
         s, kept = self.embed(species), []

@@ -38,20 +38,15 @@ class ForceField(nn.Module):
             self.net.repulsion.set(numbers)
 
     def forward(self, batch: ForceBatch) -> dict[str, Tensor]:
-        """Forces are minus the slope of the energy, also where the caller asks for no gradients."""
-        learning = torch.is_grad_enabled()
-        with torch.enable_grad():
-            edges = batch.edges
-            edges.vectors.requires_grad_(True)
-            energies = self.net(batch.species, edges)  # [atoms]
-            (slopes,) = grad(energies.sum(), edges.vectors, create_graph=learning)  # [edges, 3]
-            forces = forces_of(slopes, edges)
-            outputs = {"energy": per_atom(energies, batch), "energies": energies, "forces": forces}
-            if batch.volume.isfinite().any():
-                outputs["stress"] = stress(slopes, batch)
-            if self.rows and learning and batch.rows is not None:
-                outputs |= curvature(forces, batch, batch.rows, self.rows)
-        return outputs if learning else {name: value.detach() for name, value in outputs.items()}
+        """Derivatives are the network's own, so that learning from forces takes one backward pass, not two."""
+        edges, rows = batch.edges, batch.rows if self.rows and torch.is_grad_enabled() else None
+        edges.vectors.requires_grad_(rows is not None)
+        energies, slopes = self.net.with_slopes(batch.species, edges)  # [atoms], [edges, 3]
+        forces = forces_of(slopes, edges)
+        outputs = {"energy": per_atom(energies, batch), "energies": energies, "forces": forces}
+        if batch.volume.isfinite().any():
+            outputs["stress"] = stress(slopes, batch)
+        return outputs if rows is None else outputs | curvature(forces, batch, rows, self.rows)
 
 
 def per_atom(energies: Tensor, batch: ForceBatch) -> Tensor:
@@ -115,7 +110,9 @@ def _cost(x: Tensor, form: str) -> Tensor:
     """A mean over errors, in their unit or its square."""
     if not x.numel():
         return x.sum()
-    return {"mse": x.square, "huber": lambda: huber_loss(x, torch.zeros_like(x), reduction="none"), "norm": x.abs}[form]().mean()
+    return {"mse": x.square, "huber": lambda: huber_loss(x, torch.zeros_like(x), reduction="none"), "norm": x.abs}[
+        form
+    ]().mean()
 
 
 def _force(x: Tensor, form: str) -> Tensor:
