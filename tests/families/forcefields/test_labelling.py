@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.build import molecule as built
 from ase.calculators.calculator import Calculator, all_changes
 
@@ -223,6 +224,15 @@ def test_rows_of_the_hessian_are_the_teachers(tmp_path):
 def test_single_atoms_are_one_frame_without_a_walk(tmp_path):
     summary = label([molecules.Molecule("neon", "Ne", atoms=Atoms("Ne"))], tmp_path, SHORT, processes=1)
     assert summary.frames == 1 and summary.duplicates == 1
+
+
+def test_crystals_are_labelled_with_their_stress(tmp_path):
+    given = molecules.from_atoms([bulk("Cu", cubic=True)])
+    summary = label(given, tmp_path, SHORT.model_copy(update={"teacher": "emt"}), processes=1)
+    frames = load(tmp_path / FRAMES)
+    assert summary.frames == len(frames) == 4 and frames.pbc.all() and np.isfinite(frames.stress).all()
+    again = teachers.evaluate(frames.atoms(2), "emt")
+    assert np.allclose(again.stress, frames.stress[2]) and np.allclose(again.forces, frames.labels(2).forces)
 
 
 def test_structures_are_labelled_as_they_are():
