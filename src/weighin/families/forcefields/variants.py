@@ -10,8 +10,8 @@ from weighin.families.forcefields.predict import Forceful, ForcePredict
 _RECIPE = Recipe(
     data="synthetic",
     cpu_minutes=10,
-    batch=16,
-    lr=2e-3,
+    batch=8,
+    lr=3e-3,
     weight_decay=0.0,
     clip=10.0,
     ema=0.999,
