@@ -20,21 +20,19 @@ OLD_WA = "\u0b4d\u0b71"  # halant and WA; founts of older make know the same sha
 TextExample = Example[Line, str]
 
 
-def augment(examples: Sequence[TextExample], rng: np.random.Generator) -> list[TextExample]:
-    """Set lines are set anew; pictures that were given are distorted, two times in three."""
-    letters = int(rng.choice(LETTERS, p=SHARES))
-    return [_anew(e, letters, rng) if isinstance(e.x, Typeset) else _worn(e, rng) for e in examples]
+def augment(examples: Sequence[TextExample], longest: int, wear: float, rng: np.random.Generator) -> list[TextExample]:
+    """Set lines are set anew, of at most about ``longest`` letters; given pictures are distorted, two times in three."""
+    letters = min(longest, int(rng.choice(LETTERS, p=SHARES)))
+    return [_anew(e, e.x, letters, wear, rng) if isinstance(e.x, Typeset) else _worn(e, wear, rng) for e in examples]
 
 
-def _worn(example: TextExample, rng: np.random.Generator) -> TextExample:
+def _worn(example: TextExample, wear: float, rng: np.random.Generator) -> TextExample:
     if rng.random() < 0.33:
         return example
-    return replace(example, x=Line(degrade.distort(example.x.pixels, rng, gentle=True)))
+    return replace(example, x=Line(degrade.distort(example.x.pixels, rng, 0.4 * wear, framed=True), example.x.source))
 
 
-def _anew(example: TextExample, letters: int, rng: np.random.Generator) -> TextExample:
-    made = example.x
-    assert isinstance(made, Typeset)
+def _anew(example: TextExample, made: Typeset, letters: int, wear: float, rng: np.random.Generator) -> TextExample:
     press, wanted = made.press, max(1, int(letters * rng.uniform(0.75, 1.25)))
     text = salad(press, wanted, rng) if rng.random() < SALAD else span(made.sentence, wanted, rng)
     if rng.random() < STRANGE and press.strangers:
@@ -43,7 +41,7 @@ def _anew(example: TextExample, letters: int, rng: np.random.Generator) -> TextE
     how = press.type(face, rng, int(rng.integers(*SIZES)))
     how = replace(how, space=float(np.exp(rng.normal(0.0, 0.3))), stroke=float(rng.random() < 0.08))
     shown = text.replace(OLD_WA, "\u0b4d\u0b35") if rng.random() < 0.3 else text
-    pixels = degrade.distort(set_line(shown, how), rng)
+    pixels = degrade.distort(set_line(shown, how), rng, wear)
     letters_of = press.alphabet
     return replace(example, x=Line(pixels), y=letters_of.readable(letters_of.canonical(text)))
 

@@ -16,18 +16,17 @@ STRIPS = 6  # of a warped line
 NOISE = (256, 4096)  # of the stored field that every noise is cut from
 
 
-def distort(pixels: Grey, rng: np.random.Generator, gentle: bool = False) -> Grey:
-    """A line as it may look in the world; every draw from ``rng``. ``gentle`` for pictures that have lived already.
+def distort(pixels: Grey, rng: np.random.Generator, wear: float = 1.0, framed: bool = False) -> Grey:
+    """A line as it may look in the world; every draw from ``rng``. -> uint8 [h', w']
 
-    -> uint8 [h', w']
+    ``wear`` scales all damage; ``framed`` pictures were cropped by somebody already.
     """
-    strength = float(rng.beta(1.1, 1.8)) * (0.4 if gentle else 1)  # most lines are mildly hurt, a few badly
-    warped = warp(pixels if gentle else frame(pixels, rng), strength, rng)
+    strength = float(rng.beta(1.1, 1.8)) * wear  # most lines are mildly hurt, a few badly
+    warped = warp(pixels if framed else frame(pixels, rng), strength, rng)
     ink = (255 - warped.astype(np.float32)) / 255
-    if rng.random() < 0.15 + 0.7 * strength:
+    if rng.random() < (0.15 + 0.7 * strength) * min(1, wear):
         ink = press(ink, strength, rng)
-    grey = paper(ink, strength, rng)
-    return camera(grey, strength, rng)
+    return camera(paper(ink, strength, rng), strength, rng)
 
 
 def frame(pixels: Grey, rng: np.random.Generator) -> Grey:
@@ -80,37 +79,33 @@ def _rule(canvas: Grey, rng: np.random.Generator) -> None:
 
 
 def warp(pixels: Grey, strength: float, rng: np.random.Generator) -> Grey:
-    """Stretch, slant, skew and a wavy baseline in one resampling."""
+    """Stretch, slant and skew in one resampling; now and then a wavy baseline."""
     height, width = pixels.shape
     stretch = float(np.exp(rng.normal(0.0, 0.13)))
     slant = float(rng.normal(0, 0.05)) + (float(rng.uniform(0.1, 0.32)) if rng.random() < 0.12 else 0.0)
     skew = float(rng.normal(0, 0.012 * (0.3 + strength)))
     skew = float(np.clip(skew, -0.35 * height / width, 0.35 * height / width))  # never more than a third of the height
-    wave = float(rng.normal(0, 0.035 * strength)) * height
     out = max(8, int(width * stretch))
+    image = Image.fromarray(pixels)
+    if rng.random() < 0.3 * strength:
+        return _waved(image, out, (slant, skew), float(rng.normal(0, 0.045)) * height, rng)
+    terms = (1 / stretch, slant, -slant * height / 2, skew / stretch, 1.0, -skew * width / 2)
+    return np.asarray(image.transform((out, height), Image.Transform.AFFINE, terms, Image.Resampling.BILINEAR, fillcolor=255))
+
+
+def _waved(image: Image.Image, out: int, lean: tuple[float, float], wave: float, rng: np.random.Generator) -> Grey:
+    """The same in strips along a sine, so many pixels high. -> uint8 [h, out]"""
+    width, height = image.size
+    slant, skew = lean[0] * height / 2, lean[1]
     edges = np.linspace(0, out, STRIPS + 1).astype(int)
     phase, turns = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 2.0)
-    drop = skew * (edges / stretch - width / 2) + wave * np.sin(phase + turns * 2 * np.pi * edges / out)
-    lean = slant * height / 2
-    x = edges / stretch
-    # a quad names its corners in the source: upper left, lower left, lower right, upper right
-    mesh = [
-        (
-            (int(edges[k]), 0, int(edges[k + 1]), height),
-            (
-                x[k] - lean,
-                drop[k],
-                x[k] + lean,
-                drop[k] + height,
-                x[k + 1] + lean,
-                drop[k + 1] + height,
-                x[k + 1] - lean,
-                drop[k + 1],
-            ),
-        )
-        for k in range(STRIPS)
-    ]
-    image = Image.fromarray(pixels)
+    x = edges * width / out
+    drop = skew * (x - width / 2) + wave * np.sin(phase + turns * 2 * np.pi * edges / out)
+    mesh = []
+    for k in range(STRIPS):  # a quad names its corners in the source: upper left, lower left, lower right, upper right
+        left, right, high, low = x[k], x[k + 1], drop[k], drop[k + 1]
+        quad = (left - slant, high, left + slant, high + height, right + slant, low + height, right - slant, low)
+        mesh.append(((int(edges[k]), 0, int(edges[k + 1]), height), quad))
     return np.asarray(image.transform((out, height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=255))
 
 
@@ -153,7 +148,7 @@ def camera(grey: np.ndarray, strength: float, rng: np.random.Generator) -> Grey:
         kind = Image.Resampling.BILINEAR if rng.random() < 0.7 else Image.Resampling.BOX
         image = image.resize((max(8, int(width * small)), max(8, int(height * small))), kind)
     if rng.random() < 0.7 * strength + 0.1:
-        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.2, 0.4 + 1.1 * strength)) * image.height / 56))
+        image = image.filter(ImageFilter.BoxBlur(float(rng.uniform(0.2, 0.4 + 1.6 * strength)) * image.height / 56))
     if rng.random() < 0.8 * strength + 0.1:
         grain = float(rng.uniform(1, 4 + 22 * strength))
         values = np.asarray(image, np.float32)
@@ -180,9 +175,9 @@ def packed(image: Image.Image, quality: int) -> Image.Image:
 
 
 def blurred(ink: Ink, radius: float) -> Ink:
-    """Gaussian blur, radius in pixels; in 256 levels, which is enough for ink."""
+    """Out of focus by so many pixels (a box: a third of a Gaussian's price); in 256 levels, which is enough for ink."""
     image = Image.fromarray((ink * 255).astype(np.uint8))
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255
+    return np.asarray(image.filter(ImageFilter.BoxBlur(radius * 1.4)), np.float32) / 255
 
 
 @cache

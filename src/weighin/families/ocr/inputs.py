@@ -8,16 +8,17 @@ from PIL import Image
 STEP = 32  # pixels; a line is padded to a multiple of it, whatever it is batched with
 WIDEST = 8192  # pixels at the model's height; what is wider is no line of text and is squeezed
 FAINTEST = 20  # grey levels between ink and paper, below which there is no writing
+DOT = 8  # pixels that are a mark, if they are three times as dark as that
 
 
 def levelled(pixels: np.ndarray) -> np.ndarray:
     """uint8 [h, w] with its darkest hundredth at 0 and its paper at 255; all 255 where there is no contrast."""
     counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
     low, high = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.01, 0.9))
-    if high - low < FAINTEST:
-        low = int(np.searchsorted(counts, 0.001 * counts[-1]))  # a full stop on a wide line is less than a hundredth
-    if high - low < FAINTEST:
-        return np.full_like(pixels, 255)
+    if high - low < FAINTEST:  # a full stop on a wide line is less than a hundredth of it
+        low = int(np.searchsorted(counts, min(DOT, counts[-1])))
+        if high - low < 3 * FAINTEST:
+            return np.full_like(pixels, 255)
     table = np.clip((np.arange(256) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     return table[pixels]
 

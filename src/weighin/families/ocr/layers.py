@@ -25,7 +25,7 @@ class Residual(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Bidirectional LSTM layers over time. [B,T,D] -> [B,T,D]"""
+    """Bidirectional LSTM layers over time beside the identity, by which features learn from the first step. [B,T,D] -> [B,T,D]"""
 
     def __init__(self, width: int, layers: int, drop: float) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Recurrent(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.drop(self.lstm(x)[0])
+        return x + self.drop(self.lstm(x)[0])
 
 
 class Separable(nn.Module):

@@ -11,6 +11,7 @@ from weighin.core.errors import ConfigError
 from weighin.core.family import Part
 from weighin.families.ocr.alphabet import Alphabet, alphabet
 from weighin.families.ocr.layers import Convolutional, Recurrent, Residual, conv
+from weighin.families.ocr.vlm_use import VlmModel
 
 HALVINGS = 4  # of the height, by the stem; the width is halved twice
 FRAME = 2  # columns of pixels a frame stands for
@@ -28,6 +29,14 @@ class OcrModel(Settings):
     layers: int = Field(default=1, gt=0, description="over time")
     kernel: int = Field(default=11, gt=0, description="frames of four pixels that a convolution over time sees")
     drop: float = Field(default=0.1, ge=0, lt=1)
+    longest: int = Field(
+        default=60, gt=0, description="letters, about, of a training line; like wear it decides the weights, so it stands here"
+    )
+    wear: float = Field(
+        default=1.0, ge=0, le=2, description="how much training lines are damaged; 0 hardly, 1 as print and photos are"
+    )
+
+    vlm: VlmModel | None = Field(default=None, description="reads with a vision-language model; all but alphabet is unused")
 
     @field_validator("alphabet")
     @classmethod
@@ -90,7 +99,7 @@ class Net(nn.Module):
         x = self.column(self.stem(ink.unsqueeze(1)))  # [B,D,1,W/4]
         x = self.trunk(x.squeeze(2).transpose(1, 2))  # [B,W/4,D]
         x = self.head(x)  # [B,W/4,2*classes]
-        return (x.unflatten(2, (2, self.classes)).flatten(1, 2),)
+        return (x.reshape(x.shape[0], -1, self.classes),)
 
 
 class LineNet(nn.Module):

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from weighin.families.ocr import damage, degrade
+from weighin.families.ocr import damage
 from weighin.families.ocr.alphabet import Alphabet
 from weighin.families.ocr.fonts import Face
 from weighin.families.ocr.line import Line
@@ -16,7 +16,6 @@ from weighin.families.ocr.text import made_word, marked, number
 CONDITIONS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "clean": damage.clean,
     "degraded": damage.degraded,
-    "training": degrade.distort,
 }
 SIZES = (26, 54)  # pixels an em
 
