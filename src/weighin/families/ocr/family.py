@@ -14,8 +14,25 @@ from torch.nn.functional import ctc_loss, log_softmax
 from weighin.core.config import Match
 from weighin.core.errors import RunError
 from weighin.core.family import Bound, Example, Family, Json, Part, Predictor, Split, Tally
-from weighin.families.ocr import augment, calibration, images, inputs, metrics, ngram, outputs, page, predict, reader, variants
+from weighin.core.tool import Tools
+from weighin.families.ocr import (
+    augment,
+    bases,
+    calibration,
+    images,
+    inputs,
+    metrics,
+    ngram,
+    outputs,
+    page,
+    predict,
+    reader,
+    variants,
+    vlm,
+    vlm_tool,
+)
 from weighin.families.ocr import data as source
+from weighin.families.ocr.chat import ChatBatch
 from weighin.families.ocr.line import Line, Reading
 from weighin.families.ocr.model import LineBatch, LineNet, parts_of
 from weighin.families.ocr.predict import LinePredictor, Recogniser, frames_of
@@ -31,7 +48,7 @@ class Ocr(Family[Line, str, Reading]):
     scores = metrics.SCORES
     datas = source.KINDS
     match: Mapping[str, Match] = {"logits": Match(distance="kl", temperature=1.0)}
-    libraries = ("pillow", "uharfbuzz", "rapidfuzz")
+    libraries = ("pillow", "uharfbuzz", "rapidfuzz", "transformers", "peft")
 
     def variants(self) -> Mapping[str, Recogniser]:
         """See ``variants.py``."""
@@ -41,8 +58,10 @@ class Ocr(Family[Line, str, Reading]):
         """y is canonical text, group the document, kind the condition and the font."""
         return source.examples(data, split)
 
-    def batch(self, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> LineBatch:
-        """See :class:`LineBatch`."""
+    def batch(self, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> LineBatch | ChatBatch:
+        """See :class:`LineBatch`, :class:`ChatBatch`."""
+        if variant.model.vlm:
+            return vlm.batch(variant.model.vlm, examples, folder)
         pictures = [inputs.seen(e.x.pixels, variant.model.height) for e in examples]
         targets = [variant.model.letters.encode(e.y) for e in examples]
         target = torch.zeros(len(targets), max(1, *map(len, targets)), dtype=torch.int64)
@@ -52,22 +71,30 @@ class Ocr(Family[Line, str, Reading]):
         return LineBatch(torch.from_numpy(inputs.stacked(pictures)), frames, target, torch.tensor([len(t) for t in targets]))
 
     def build(self, variant: Recogniser) -> nn.Module:
-        """Channels last in memory: a quarter faster to train on a CPU."""
+        """Channels last in memory: a quarter faster to train on a CPU. A base with adapters: see ``vlm.py``."""
+        if variant.model.vlm:
+            return vlm.build(variant.model.vlm)
         return LineNet(variant.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def loss(self, outputs: Mapping[str, Tensor], batch: LineBatch, variant: Recogniser) -> Mapping[str, Tensor]:
+    def loss(self, outputs: Mapping[str, Tensor], batch: LineBatch | ChatBatch, variant: Recogniser) -> Mapping[str, Tensor]:
         """Connectionist temporal classification (Graves et al. 2006), nats a character; 0 where a text does not fit."""
+        if isinstance(batch, ChatBatch):
+            return vlm.loss(outputs, batch)
         scores = log_softmax(outputs["logits"].float(), 2).transpose(0, 1)  # [T,B,classes]
         lost = ctc_loss(scores, batch.target, batch.frames, batch.length, reduction="none", zero_infinity=True)  # [B]
         return {"ctc": lost.sum() / batch.length.sum().clamp(min=1)}
 
     def parts(self, model: nn.Module, variant: Recogniser) -> Mapping[str, Part]:
-        """``net``."""
+        """``net``; ``image`` and ``decoder`` of a vision-language model."""
+        if variant.model.vlm:
+            return vlm.parts(model)
         assert isinstance(model, LineNet)
         return parts_of(model)
 
-    def predictor(self, parts: Mapping[str, Bound], variant: Recogniser, folder: Path) -> LinePredictor:
-        """See ``predict.py``."""
+    def predictor(self, parts: Mapping[str, Bound], variant: Recogniser, folder: Path) -> Predictor[Line, Reading]:
+        """See ``predict.py``, ``vlm_read.py``."""
+        if variant.model.vlm:
+            return vlm.reader(parts, variant, folder)
         return predict.make(parts, variant, folder, self.variants())
 
     def read(self, raw: bytes) -> Line:
@@ -94,6 +121,9 @@ class Ocr(Family[Line, str, Reading]):
 
     def prepare(self, model: nn.Module, variant: Recogniser, examples: Sequence[Example[Line, str]], folder: Path) -> None:
         """What the classes mean, the language model and the dictionary of the training text, beside the weights."""
+        if variant.model.vlm:
+            vlm.prepare(variant.model.vlm, folder)
+            return
         predict.write_alphabet(variant.model.letters, folder)
         reader.prepare(source.texts(examples), variant.model.letters, folder)
 
@@ -105,6 +135,8 @@ class Ocr(Family[Line, str, Reading]):
         folder: Path,
     ) -> None:
         """The temperature of confidences, through the predictor's own path, and the weight of the language model."""
+        if variant.model.vlm:
+            return  # its confidences are probabilities of tokens, as they are
         if not isinstance(predict, LinePredictor):
             raise RunError(f"finish got {type(predict).__name__}", "It needs what Ocr.predictor returns")
         chosen = examples[:CALIBRATED]
@@ -143,6 +175,14 @@ class Ocr(Family[Line, str, Reading]):
     def save_answers(self, path: Path, named: Sequence[tuple[str, Reading]], out: Path) -> Sequence[Path]:
         """After the last page of a file: text, JSON, TSV, hOCR, ALTO, searchable PDF, and a page for people."""
         return outputs.save(path, named, out)
+
+    def tools(self) -> Tools:
+        """See ``vlm_tool.py``."""
+        return vlm_tool.TOOLS
+
+    def why_not(self, variant: Recogniser) -> str | None:
+        """Whether the weights of a base are here."""
+        return bases.why_not(variant.model.vlm.base) if variant.model.vlm else None
 
     def fingerprint(self, data: str) -> str:
         """Files, fonts and the making of lines."""

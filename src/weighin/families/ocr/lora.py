@@ -13,6 +13,7 @@ from weighin.core.frozen import BASE, keep_trained
 from weighin.core.run import save_tensors
 from weighin.families.ocr.chat import IGNORED, ChatBatch
 
+KEPT = "base"  # folder among a run's assets: the base's configuration, tokenizer and processor
 CHANGED = 1e-3  # share of a layer's largest output by which merging may change it: float32 rounding is 1e-6
 
 

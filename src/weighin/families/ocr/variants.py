@@ -1,4 +1,4 @@
-"""The variants: one recogniser in four sizes, one of convolutions alone."""
+"""The variants: one recogniser in four sizes, one of convolutions alone, a vision-language model with adapters."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -57,9 +57,31 @@ NANO = TINY.but(
     },
 )
 
+VLM_QWEN = LIGHT.but(
+    "vlm-qwen",
+    "Qwen2.5-VL-3B with LoRA of rank 32 on q_proj and v_proj: the original project's model",
+    **{
+        "model.vlm": {},
+        "predict.vlm": {},
+        "recipe.cpu_minutes": None,
+        "recipe.steps": 3000,
+        "recipe.batch": 4,
+        "recipe.accumulate": 4,
+        "recipe.lr": 2e-4,
+        "recipe.weight_decay": 0.0,
+        "recipe.ema": None,
+    },
+)
+_VLMS = (
+    VLM_QWEN,
+    VLM_QWEN.but("vlm-qwen-beam", "vlm-qwen, a beam of 5", **{"predict.vlm.beams": 5}),
+    VLM_QWEN.but("vlm-qwen-sample", "vlm-qwen, tokens drawn at temperature 0.7", **{"predict.vlm.temperature": 0.7}),
+    VLM_QWEN.but("vlm-qwen-r64", "vlm-qwen with twice the rank", **{"model.vlm.rank": 64, "model.vlm.alpha": 128}),
+)
+
 
 @cache
 def variants() -> Mapping[str, Recogniser]:
     """Name -> variant."""
-    trained = {variant.name: variant for variant in (NANO, TINY, LIGHT, FULL, SWIFT)}
+    trained = {variant.name: variant for variant in (NANO, TINY, LIGHT, FULL, SWIFT, *_VLMS)}
     return trained | strategies.of(TINY) | strategies.checkpoints(TINY) | strategies.votes(TINY)
