@@ -16,7 +16,8 @@ pytestmark = pytest.mark.timeout(400)
 
 ASK = """(goals) => goals.map((goal) => {
   const found = pick(data.candidates, {...goal, better: names.get(goal.best).better, scores: data.scores, pairs: data.pairs});
-  return {choice: found.choice?.label ?? null, runner: found.runnerUp?.label ?? null, nearest: found.nearest?.label ?? null, cheaper: found.cheaper?.label ?? null,
+  return {choice: found.choice?.label ?? null, runner: found.runnerUp?.label ?? null, nearest: found.nearest?.label ?? null,
+          cheaper: found.cheaper?.label ?? null,
           excluded: found.excluded.map((e) => e.candidate.label), relaxed: found.relaxed.map((l) => l.bound), binding:
           found.binding.map((b) => [b.limit.name, b.limit.op, b.limit.bound, b.value, b.margin, b.share, !!b.instead])};
 })"""

@@ -171,7 +171,7 @@ class Weighed:
 
 
 def updated(known: Sequence[Measurement], figures: Sequence[Mapping[str, Any]]) -> list[Measurement]:
-    """Measurements of one evidence file with the figures that follow from it now; a new one is told where and when by the first."""
+    """Measurements of one evidence file with the figures that follow from it now; a new one has the origin of the first."""
     named = {m.name: m for m in known}
     return [Measurement(**{**dict(named.get(figure["name"], known[0])), **figure}) for figure in figures]
 
