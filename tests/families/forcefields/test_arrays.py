@@ -52,6 +52,7 @@ def test_npz_with_boxes_is_periodic(tmp_path):
         ({"forces": np.zeros((30, 2, 3))}, r"forces of .* \[30, 2, 3\]. \[30, 3, 3\]"),
         ({"box": np.zeros(5)}, r"Cells of .* \[5\]"),
         ({"energies": np.full(30, np.nan)}, "energy of structure 1 .* not finite"),
+        ({"forces": np.full((30, 3, 3), 1e200)}, "forces of structure 1 .* beyond all measure"),
     ],
 )
 def test_wrong_arrays_are_told(tmp_path, changes, words):
@@ -79,7 +80,11 @@ def test_rmd17_is_kilocalories(tmp_path):
     same(found, walk(100, "springs") + walk(40, "springs"))
     sizes = [len(data.examples(f"rmd17:{tmp_path}/water", split)) for split in ("train", "validation", "test")]
     assert sum(sizes) == 140 and sizes[2] == 40 and 3 <= sizes[1] <= 12
-    with pytest.raises(DataError, match="Molecules there: water"):
+    np.savez(tmp_path / "rmd17_bad_train_01.npz", **arrays_of(walk(9, "springs"), coords=np.full((9, 3, 3), np.inf)))
+    np.savez(tmp_path / "rmd17_bad_test_01.npz", **arrays_of(walk(9, "springs")))
+    with pytest.raises(DataError, match="positions of structure 1 .* not finite"):
+        data.frames_of(f"rmd17:{tmp_path}/bad")
+    with pytest.raises(DataError, match="Molecules there: bad, water"):
         data.frames_of(f"rmd17:{tmp_path}/wter")
     with pytest.raises(DataError, match=r"train_02\.npz"):
         data.frames_of(f"rmd17:{tmp_path}/water@split=02")

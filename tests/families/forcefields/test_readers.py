@@ -83,6 +83,7 @@ def test_a_drawing_is_no_structure():
         (b"0\n\n", "no atoms|cannot be read|no structure"),
         (b"1\n\nH 0 0\n", "cannot be read"),
         (b"99999999999999\n\nH 0 0 0\n", "says 99999999999999 atoms and has 1"),
+        (b"1\nProperties=species:S:1:pos:R:30000000000\nH 0 0 0\n", "says it has 30000000000 columns"),
         (b"1\n\nH 0 0 0\nH 0 0 1\n", "Structure 2 begins with 'H 0 0 1'"),
         (b"\n\n\nnonsense V2000\n", "cannot be read"),
         (b"data_x\n_cell_length_a 3\n", "cannot be read|no structure"),

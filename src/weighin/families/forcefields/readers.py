@@ -15,6 +15,7 @@ from weighin.families.forcefields.molecules import Molecule, from_atoms, from_sm
 from weighin.families.forcefields.valence import missing_hydrogens
 
 FORMATS = "xyz, extended xyz, SDF, MOL, PDB, CIF or POSCAR"
+MOST_DIGITS = 4  # of the number of columns of an array in an extended xyz
 IMPLICIT = ("sdf", "proteindatabank")  # formats in which hydrogens are often left out
 
 
@@ -40,7 +41,7 @@ def structures(raw: bytes) -> list[Atoms]:
     text = raw.decode("utf-8", errors="replace")  # of comments; numbers and symbols are ASCII
     try:
         if kind == "extxyz":
-            whole_xyz(text.splitlines())
+            whole_xyz(io.StringIO(text))
         found = _sdf(text) if kind == "sdf" else _by_ase(text, kind)
     except (InputError, MissingError):
         raise
@@ -76,17 +77,20 @@ def format_of(raw: bytes) -> str:
 
 
 def whole_xyz(lines: Iterable[str]) -> None:
-    """Raises InputError where a structure has fewer lines than atoms: ASE would go on reading nothing."""
+    """Raises InputError where a structure has fewer lines than atoms, or absurdly many columns: ASE would go on for ever."""
     rest = iter(lines)
     for number, line in enumerate(rest, 1):
         if not line.strip() or line.startswith("VEC"):
             continue
         if not line.strip().isdecimal():
             raise InputError(f"Structure {number} begins with {line.strip()[:40]!r}", "A number of atoms")
-        wanted = int(line) + 1  # and the comment
+        columns = re.findall(r":[A-Za-z]:(\d+)", next(rest, ""))
+        if any(len(count) > MOST_DIGITS for count in columns):
+            raise InputError(f"Structure {number} says it has {max(columns, key=len)} columns", "As many as its lines")
+        wanted = int(line)
         found = sum(1 for _ in islice(rest, wanted))
         if found < wanted:
-            raise InputError(f"Structure {number} says {wanted - 1} atoms and has {max(found - 1, 0)}", "One line an atom")
+            raise InputError(f"Structure {number} says {wanted} atoms and has {found}", "One line an atom")
 
 
 def molecules_of(path: Path, implicit: bool = False) -> list[Molecule]:

@@ -29,6 +29,7 @@ STRESS_NAMES = ("REF_stress", "stress", "dft_stress")
 VASP_STRESS = "virial_stress_xx_yy_zz_xy_yz_xz"  # of mlearn (Zuo et al. 2020): kbar, compression positive
 SUFFIXES = {"extxyz": (".xyz", ".extxyz"), "npz": (".npz",), "h5": (".h5", ".hdf5"), "asedb": (".db", ".json")}
 NAMES = ("inchikey", "smiles", "molecule", "name")  # in the comment line: whose structure it is
+MOST = 1e12  # eV, A
 LOOKED_AT, SHARE_LACKING = 200, 0.5  # molecules, and their share without hydrogens that is no chance
 VOIGT = ((0, 5, 4), (5, 1, 3), (4, 3, 2))  # ASE's order: xx, yy, zz, yz, xz, xy
 
@@ -54,7 +55,9 @@ def read(spec: Spec) -> Frames:
     """All labelled structures of a spec in eV and A. Raises DataError: damaged, labels missing, units that look wrong."""
     if spec.kind == "rmd17":
         with _clear(spec):
-            return arrays.rmd17(spec)
+            known = arrays.rmd17(spec)
+        _finite(known, spec)
+        return known
     reader: Callable[[Spec, Path], list[Frame]] = {
         "extxyz": _extxyz,
         "asedb": _asedb,
@@ -89,10 +92,15 @@ def _clear(spec: Spec) -> Iterator[None]:
 
 def _finite(frames: Frames, spec: Spec) -> None:
     for name in ("energy", "forces", "positions"):
-        bad = np.flatnonzero(~np.isfinite(getattr(frames, name)).reshape(len(getattr(frames, name)), -1).all(1))
+        values = getattr(frames, name).reshape(len(getattr(frames, name)), -1)
+        bad = np.flatnonzero(~(np.abs(values) < MOST).all(1))  # also what is no number
         if len(bad):
             at = bad[0] if name == "energy" else np.searchsorted(frames.start, bad[0], side="right") - 1
-            raise DataError(f"{name} of structure {int(at) + 1} of {spec.text} are not finite", "Numbers", "Remove it")
+            raise DataError(
+                f"{name} of structure {int(at) + 1} of {spec.text} are not finite or beyond all measure",
+                f"Numbers below {MOST:g}",
+                "Remove it",
+            )
 
 
 def _with_hydrogens(frames: Frames, spec: Spec) -> None:
