@@ -82,7 +82,7 @@ def test_rmd17_is_kilocalories(tmp_path):
     assert sum(sizes) == 140 and sizes[2] == 40 and 3 <= sizes[1] <= 12
     np.savez(tmp_path / "rmd17_bad_train_01.npz", **arrays_of(walk(9, "springs"), coords=np.full((9, 3, 3), np.inf)))
     np.savez(tmp_path / "rmd17_bad_test_01.npz", **arrays_of(walk(9, "springs")))
-    with pytest.raises(DataError, match="positions of structure 1 .* not finite"):
+    with pytest.raises(DataError, match=r"positions of structure 1 .* not finite"):
         data.frames_of(f"rmd17:{tmp_path}/bad")
     with pytest.raises(DataError, match="Molecules there: bad, water"):
         data.frames_of(f"rmd17:{tmp_path}/wter")
