@@ -1,5 +1,7 @@
 """Dynamics and relaxation on a formula: energy is conserved, temperature is right, a killed run is the whole one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms, units
@@ -136,6 +138,21 @@ def test_a_run_that_breaks_stops_and_says_why(tmp_path):
     assert run(tmp_path / "a", temperature=20000, steps=2000) == seen
     fine = run(tmp_path / "b", timestep=12.0, steps=2000)
     assert fine["status"] == "stopped"
+
+
+def test_a_relaxation_that_breaks_it_is_told(tmp_path):
+    """A model whose atoms pull at each other."""
+
+    def sticky(structures):
+        found = []
+        for atoms, y in zip(structures, Morse()(structures)):
+            between = atoms.positions[1:] - atoms.positions[0]
+            pull = 200 * between / np.linalg.norm(between, axis=1)[:, None]
+            found.append(replace(y, forces=y.forces + np.vstack([pull.sum(0), -pull])))
+        return found
+
+    seen = run(tmp_path / "a", predict=sticky)
+    assert seen["status"] == "stopped" and seen["reason"].startswith("fused: ") and seen["steps"] == 0
 
 
 def test_fusing_is_seen():

@@ -70,6 +70,26 @@ def test_md_goes_on_exactly_with_the_neighbours_of_a_trained_model(runs, ethanol
     json.dumps(whole, allow_nan=False)
 
 
+def test_neighbours_are_searched_when_atoms_have_moved(runs, monkeypatch):
+    from weighin.families.forcefields import motion, neighbours
+    from weighin.families.forcefields.calculator import Calculator
+
+    real, searches = neighbours._pairs, []
+    monkeypatch.setattr(neighbours, "_pairs", lambda *given: searches.append(1) or real(*given))
+    one, other = (weighin.load(run) for run in runs)
+    answers = []
+    for skin in (0.5, 0.0):
+        searches.clear()
+        atoms = molecule("CH3CH2OH")
+        atoms.calc = Calculator([one, other], skin=skin)
+        motion.heated(atoms, 50, 0)
+        for _ in range(10):
+            motion.step(atoms, 0.25)
+        answers.append((atoms.get_potential_energy(), len(searches)))
+    assert answers[0][0] == pytest.approx(answers[1][0], abs=1e-4)
+    assert answers[0][1] <= 2 and answers[1][1] == 2 * 11, "two members share a list; without a skin each searches"
+
+
 def test_md_with_a_committee_says_where_it_is_unsure(runs, ethanol, tmp_path):
     seen = use("md", [ethanol], runs, tmp_path / "out", steps=20, equilibrate=0, ensemble="nve", timestep=0.25)
     assert seen["largest_forces_std"] > 0 and "drift_meV_per_atom_per_ps" in seen

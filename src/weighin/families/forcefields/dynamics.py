@@ -78,12 +78,12 @@ def moving(atoms: Atoms, dials: MdDials, first: int, watch: Watch) -> Iterator[M
 
 
 def prepared(atoms: Atoms, calculator: Calculator, dials: MdDials) -> tuple[Atoms, Watch]:
-    """A copy to move, relaxed and heated as the dials say, and the watch over its bonds. Raises InputError."""
+    """A copy to move, relaxed and heated as the dials say, and the watch over the bonds of ``atoms``. Raises InputError."""
     copy = with_calculator(atoms, calculator)
+    watch = Watch(copy, dials.broken, hottest(dials.temperature))
     if dials.relax:
         found = relaxed(copy, calculator, RelaxDials(fmax=0.05, steps=200, broken=dials.broken))
         copy = with_calculator(found.atoms, calculator)
-    watch = Watch(copy, dials.broken, hottest(dials.temperature))
     motion.heated(copy, dials.temperature, dials.seed)
     return copy, watch
 
@@ -104,7 +104,7 @@ def md(atoms: Atoms, calculator: Calculator, dials: MdDials, out: Path, say: Say
         first = -dials.equilibrate
         if not dials.equilibrate:
             _add(record, moved, dials, 0, motion.temperature_of(moved))
-    ended = watch.why_not(moved) if first >= 0 else ""
+    ended = watch.why_not(moved)  # relaxing may have broken it already
     for now in () if ended else moving(moved, dials, first, watch):
         ended = now.ended
         if now.step >= 0 and not now.step % dials.save_every and not ended:
