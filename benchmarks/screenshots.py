@@ -39,8 +39,8 @@ def shot(page: Any, selector: str | None = None) -> bytes:
         return page.screenshot()
     box = page.locator(selector).bounding_box()
     page.set_viewport_size({"width": page.viewport_size["width"], "height": int(min(box["height"], TALLEST)) + 16})
-    page.evaluate("(selector) => document.querySelector(selector).scrollIntoView()", selector)
-    page.wait_for_timeout(300)
+    page.evaluate("(selector) => document.querySelector(selector).scrollIntoView({behavior: 'instant'})", selector)
+    page.wait_for_function("(selector) => document.querySelector(selector).getBoundingClientRect().top < 40", arg=selector)
     return page.screenshot()
 
 
