@@ -54,7 +54,10 @@ def lines():
 
 
 def reader(parts, settings, place, **dials):
-    return vlm.reader(parts, settings, Generation(most=MOST, **dials), place, ODIA)
+    base = registry.family("ocr").variant("vlm-qwen")
+    use = base.predict.model_copy(update={"vlm": Generation(most=MOST, **dials)})
+    model = base.model.model_copy(update={"vlm": settings})
+    return vlm.reader(parts, base.model_copy(update={"model": model, "predict": use}), place)
 
 
 def found(read, line, **dials):
