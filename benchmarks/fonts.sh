@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs a small, varied set of Arabic and Latin fonts where apt and the right to use it are at hand.
+# Installs a small, varied set of Arabic, Latin and Odia fonts where apt and the right to use it are at hand.
 set -u
-wanted="fonts-dejavu-core fonts-noto-core fonts-hosny-amiri fonts-kacst fonts-arabeyes fonts-farsiweb fonts-paktype fonts-freefont-ttf fonts-sil-scheherazade fonts-ukij-uyghur"
+wanted="fonts-dejavu-core fonts-noto-core fonts-hosny-amiri fonts-kacst fonts-arabeyes fonts-farsiweb fonts-paktype fonts-freefont-ttf fonts-sil-scheherazade fonts-ukij-uyghur fonts-lohit-orya fonts-orya-extra fonts-samyak-orya"
 missing=""
 command -v dpkg-query >/dev/null 2>&1 || { echo "fonts: no dpkg here; the demo takes the fonts that are installed"; exit 0; }
 for package in $wanted; do
