@@ -25,13 +25,12 @@ class Residual(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Bidirectional LSTM layers over time beside the identity, by which features learn from the first step. [B,T,D] -> [B,T,D]"""
+    """Bidirectional LSTM layers beside the identity, by which features learn from the first step. [B,T,D] -> [B,T,D]"""
 
     def __init__(self, width: int, layers: int, drop: float) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(
-            width, width // 2, layers, batch_first=True, bidirectional=True, dropout=drop if layers > 1 else 0.0
-        )
+        between = drop if layers > 1 else 0.0
+        self.lstm = nn.LSTM(width, width // 2, layers, batch_first=True, bidirectional=True, dropout=between)
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:

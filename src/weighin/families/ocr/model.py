@@ -24,9 +24,11 @@ class OcrModel(Settings):
     height: int = Field(default=40, ge=16, le=96, description="pixels a line is scaled to")
     stem: tuple[int, int, int, int] = Field(default=(24, 48, 96, 128), description="channels; each stage halves the height")
     blocks: tuple[int, int, int, int] = Field(default=(0, 1, 1, 0), description="residual blocks after each stage")
-    trunk: Literal["lstm", "conv"] = Field(default="lstm", description="what mixes over time")
+    trunk: Literal["mixed", "conv", "lstm"] = Field(
+        default="mixed", description="what mixes over time: convolutions, a bidirectional LSTM, or those and then this"
+    )
     width: int = Field(default=256, gt=0, description="of the features over time")
-    layers: int = Field(default=1, gt=0, description="over time")
+    layers: int = Field(default=2, gt=0, description="of convolutions over time, or of the LSTM alone")
     kernel: int = Field(default=11, gt=0, description="frames of four pixels that a convolution over time sees")
     drop: float = Field(default=0.1, ge=0, lt=1)
     longest: int = Field(
@@ -84,11 +86,7 @@ class Net(nn.Module):
         self.column = nn.Sequential(
             nn.Conv2d(inside, model.width, (left, 1), bias=False), nn.BatchNorm2d(model.width), nn.ReLU(inplace=True)
         )
-        self.trunk = (
-            Recurrent(model.width, model.layers, model.drop)
-            if model.trunk == "lstm"
-            else Convolutional(model.width, model.layers, model.kernel, model.drop)
-        )
+        self.trunk = _trunk(model)
         # Layers over time take a step of four pixels, and each answers for two frames: stacked signs of one narrow cluster
         # need as many frames as they have code points, and steps are what costs.
         self.classes = model.letters.classes
@@ -100,6 +98,14 @@ class Net(nn.Module):
         x = self.trunk(x.squeeze(2).transpose(1, 2))  # [B,W/4,D]
         x = self.head(x)  # [B,W/4,2*classes]
         return (x.reshape(x.shape[0], -1, self.classes),)
+
+
+def _trunk(model: OcrModel) -> nn.Module:
+    """[B,T,D] -> [B,T,D]"""
+    if model.trunk == "lstm":
+        return Recurrent(model.width, model.layers, model.drop)
+    near = Convolutional(model.width, model.layers, model.kernel, model.drop)
+    return near if model.trunk == "conv" else nn.Sequential(near, Recurrent(model.width, 1, model.drop))
 
 
 class LineNet(nn.Module):

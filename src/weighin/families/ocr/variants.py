@@ -13,7 +13,7 @@ _RECIPE = Recipe(cpu_minutes=40, batch=32, lr=3e-3, weight_decay=0.01, warmup=0.
 
 LIGHT = Recogniser(
     name="light",
-    about="convolutions and a bidirectional LSTM, lines 40 pixels high",
+    about="convolutions over the picture, then over time, then a bidirectional LSTM; lines 40 pixels high",
     model=OcrModel(),
     recipe=_RECIPE,
     predict=Use(),
@@ -25,19 +25,19 @@ TINY = LIGHT.but(
 )
 FULL = LIGHT.but(
     "full",
-    "light with more channels and two layers over time, lines 48 pixels high",
+    "light with more channels and layers, lines 48 pixels high",
     **{
         "model.height": 48,
         "model.stem": (32, 64, 128, 192),
         "model.blocks": (0, 1, 2, 1),
         "model.width": 384,
-        "model.layers": 2,
+        "model.layers": 4,
     },
 )
 SWIFT = LIGHT.but(
     "swift",
-    "light with separable convolutions over time for the LSTM: nothing in it waits for the frame before",
-    **{"model.trunk": "conv", "model.width": 192, "model.layers": 4},
+    "light with more convolutions for the LSTM: nothing in it waits for the frame before",
+    **{"model.trunk": "conv", "model.width": 192, "model.layers": 5},
 )
 NANO = TINY.but(
     "nano",
@@ -47,7 +47,11 @@ NANO = TINY.but(
         "model.stem": (8, 16, 32, 48),
         "model.blocks": (0, 0, 0, 0),
         "model.width": 96,
+        "model.trunk": "conv",
+        "model.kernel": 7,
         "model.drop": 0.0,
+        "model.longest": 8,
+        "model.wear": 0.2,
         "recipe.cpu_minutes": None,
         "recipe.steps": 400,
         "recipe.batch": 16,
