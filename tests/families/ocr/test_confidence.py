@@ -1,6 +1,7 @@
 """Confidences: words, temperature, calibration error, how well right and wrong are told apart."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,10 +80,10 @@ def test_written_and_read_it_is_the_same_and_damage_is_told(tmp_path):
 
 def test_weight_and_bonus_are_those_with_the_fewest_edits():
     model = kneser_ney.train(["କଖ ଗଘ", "କଖ"] * 5, ODIA.characters)
-    doubtful = [spoken("କଖ ଗଘ", doubts=[(1, "ଙ", 0.7)], frames=1)] * 3
-    trusting, _ = calibration.weights(doubtful, ["କଖ ଗଘ"] * 3, ODIA, model)
-    wary, _ = calibration.weights(doubtful, ["କଙ ଗଘ"] * 3, ODIA, model)
-    assert wary <= trusting
+    doubtful = [spoken("କଖ ଗଘ", doubts=[(1, "ଙ", p)], frames=1) for p in (0.7, 0.9, 0.97, 0.99, 0.997)]
+    trusting, _ = calibration.weights(doubtful, ["କଖ ଗଘ"] * 5, ODIA, model)
+    wary, _ = calibration.weights(doubtful, ["କଙ ଗଘ"] * 5, ODIA, model)
+    assert wary < trusting
     assert calibration.weights([], [], ODIA, model) == (Fitted().weight, Fitted().bonus), "of equals the usual ones"
 
 
@@ -104,3 +105,20 @@ def test_calibration_error_is_the_distance_to_the_share_that_is_right():
     assert confidence.ece(confidence.binned([0.95] * 4, [True, True, False, False])) == pytest.approx(0.45)
     assert confidence.ece(even + confidence.binned([1.0], [True])) == pytest.approx(0.0), "sums of lines add up"
     assert math.isnan(confidence.ece(confidence.binned([], [])))
+
+
+def test_a_letter_is_as_sure_as_the_texts_that_have_it():
+    found = [
+        replace(said("କଖ"), score=0.0),
+        replace(said("କଗ"), score=math.log(0.5)),
+        replace(said("କଖଘ"), score=math.log(0.5)),
+    ]
+    sure = [letter.probability for letter in confidence.supported(found, 1.0)]
+    assert sure == pytest.approx([1.0, 0.75])
+    hot = [letter.probability for letter in confidence.supported(found, 50.0)]
+    assert hot == pytest.approx([1.0, 2 / 3], abs=0.01)
+
+
+def test_the_spread_follows_how_often_the_best_text_is_right():
+    found = [[replace(said("କଖ"), score=0.0), replace(said("କଗ"), score=-3.0)]] * 10
+    assert calibration.spread(found, ["କଖ"] * 10) < calibration.spread(found, ["କଖ", "କଗ"] * 5)

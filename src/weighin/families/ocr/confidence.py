@@ -51,6 +51,24 @@ def tempered(
     return tuple(replace(letter, probability=min(1.0, p)) for letter, p in zip(letters, found, strict=True))
 
 
+def supported(found: Sequence[Hypothesis], temperature: float) -> tuple[Letter, ...]:
+    """The best hypothesis's letters, each as probable as all hypotheses together that have it.
+
+    Their probabilities are those of their scores at a temperature. Where a language model overrules the frames, these say
+    how sure that is, and the frames do not.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    best = found[0]
+    share = np.exp((np.array([each.score for each in found]) - best.score) / temperature)  # scores fall: at most 1
+    support = np.zeros(len(best.letters))
+    for each, mass in zip(found, (share / share.sum()).tolist(), strict=True):
+        for step in Levenshtein.opcodes(best.text, each.text):
+            if step.tag == "equal":
+                support[step.src_start : step.src_end] += mass
+    return tuple(replace(letter, probability=min(1.0, p)) for letter, p in zip(best.letters, support.tolist(), strict=True))
+
+
 def _at(rows: np.ndarray, classes: np.ndarray, temperature: float) -> np.ndarray:
     """Log-probability [n] of each row's class at a temperature."""
     scaled = rows.astype(np.float64) / temperature

@@ -27,6 +27,7 @@ class Reader:
     ) -> None:
         self.alphabet, self.dials, self.words = alphabet, dials, words
         self.temperature = dials.temperature or fitted.temperature
+        self.spread = dials.temperature or fitted.spread
         self.decoder = Decoder(alphabet, dials, model, fitted)
 
     def __call__(self, scores: Sequence[Scores]) -> list[Hypothesis]:
@@ -45,8 +46,11 @@ class Reader:
 
     def _sure(self, log_probabilities: Scores) -> list[Hypothesis]:
         """Hypotheses of one table of scores, the first with calibrated probabilities."""
-        best, *others = self.decoder(log_probabilities)
-        letters = confidence.tempered(log_probabilities, best.letters, self.alphabet, self.temperature)
+        best, *others = found = self.decoder(log_probabilities)
+        if self.dials.language == "fused" and len(best.letters) == len(best.text):
+            letters = confidence.supported(found, self.spread)
+        else:
+            letters = confidence.tempered(log_probabilities, best.letters, self.alphabet, self.temperature)
         return [replace(best, letters=letters), *others]
 
     def _corrected(self, found: Sequence[Hypothesis], log_probabilities: Scores) -> list[Hypothesis]:
@@ -64,7 +68,10 @@ class Reader:
         warmth = confidence.fit(joined, [self.decoder(each)[0] for each in joined], truth, self.alphabet)
         if model is None or not joined:
             return Fitted(warmth)
-        return Fitted(warmth, *calibration.weights(joined, truth, self.alphabet, model))
+        weighed = Fitted(warmth, *calibration.weights(joined, truth, self.alphabet, model))
+        fused = Decoder(self.alphabet, Use(decoder="beam", language="fused"), model, weighed)
+        lists = [fused(each) for each in joined[: calibration.WEIGHED]]
+        return replace(weighed, spread=calibration.spread(lists, truth[: len(lists)]))
 
 
 def prepare(texts: Iterable[str], alphabet: Alphabet, folder: Path) -> None:
