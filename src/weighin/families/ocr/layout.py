@@ -8,12 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 LONG_RULE, TALL_RULE = 15.0, 6.0  # heights of a letter: no stroke of a word is longer than that
-GUTTERS = (
-    (1.1, 1.1, 20.0),
-    (1.1, 1.4, 12.0),
-    (2.2, 2.2, 8.0),
-    (4.5, 4.5, 4.0),
-)  # white as wide in letters, in spaces, and as high, parts columns
+# White parts columns that is as wide in letters' heights, as wide in spaces between words, and as high in letters' heights.
+GUTTERS = ((1.1, 1.0, 30.0), (1.1, 1.25, 20.0), (1.1, 1.4, 12.0), (2.2, 2.2, 8.0), (4.5, 4.5, 4.0))
 SPECK = 0.12  # of a letter's height: what is smaller both ways is dirt
 BREAK = 1.45  # of the usual distance between lines: more of it starts a paragraph
 

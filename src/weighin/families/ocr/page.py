@@ -110,6 +110,6 @@ def named(found: Sheet, path: Path, page: int, dpi: float | None) -> Named:
         return [(f"page {page} is blank", Line(WHITE, Place(path, page, dpi=dpi, page_size=(wide, high))))]
     lines = []
     for order, line in enumerate(found.lines):
-        place = Place(path, page, found.box_on_page(line.box), dpi, (wide, high), line.block, order, found.angle)
+        place = Place(path, page, found.box_on_page(line.box), dpi, (wide, high), line.block, order, -found.angle)
         lines.append((f"page {page} line {order + 1}", Line(line.pixels, place)))
     return lines

@@ -14,11 +14,13 @@ NEAR = 0.75  # heights of a letter within which a line has one ridge
 FAINT = 0.25  # of the strongest ridge within two letters' height: a row of marks is weaker than that
 GAP = 6.0  # heights of a letter that a line may leave white
 CORE = 0.22  # heights of a letter from the ridge: what reaches in there is a letter of the line
+SPACE = 1.3  # heights of a large letter between two words of a heading, at most
 FIRM = 0.35  # heights of a letter: smaller pieces are points, marks or dirt, and show no line
 SPLIT = 0.15  # of a piece's ink in a second line: two lines touch in it
 CLOSE = 0.35  # heights of a letter between a mark and its letter
 END = 0.6  # heights of a letter between a line's last letter and a point behind it
 REACH = 1.2  # heights of a letter between a ridge and a mark that no letter is near
+FORMED = 0.4  # of a line's ink must be in pieces of a letter's size
 BENT = 0.1  # heights of a letter that a line may bend without being straightened
 
 
@@ -68,15 +70,20 @@ def owned(found: Components, keep: np.ndarray, letter: float, ruled: np.ndarray)
             ink = np.concatenate(([False], chosen))[found.label]
             ridges += ridges_of(ink, letter if usual else float(np.median(tall)), walls)
     ridges = _without_twins(ridges)
-    return _without_empty(_owner(found, kept, ridges), ridges)
+    return _without_empty(found, _owner(found, kept, ridges), ridges)
 
 
 def _blocks(found: Components, firm: np.ndarray, large: np.ndarray) -> np.ndarray:
-    """Where no gutter can be: firm ink, and the space beside large letters, wider than that of others; bool [h, w]."""
+    """Where no gutter can be: firm ink, and the spaces between large letters, wider than those of others; bool [h, w]."""
     blocks = np.concatenate(([False], firm))[found.label]
+    if not large.any():
+        return blocks
+    words = np.zeros(found.label.shape, np.uint8)
     for x0, y0, x1, y1 in found.box[large]:
-        blocks[y0:y1, max(0, x0 - (y1 - y0)) : x1 + (y1 - y0)] = True
-    return blocks
+        words[y0:y1, x0:x1] = 1
+    space = 2 * int(SPACE / 2 * np.percentile(found.size[large, 1], 80)) + 1
+    joined = ndimage.minimum_filter1d(ndimage.maximum_filter1d(words, space, axis=1), space, axis=1)
+    return blocks | (joined > 0)
 
 
 def _large(found: Components, keep: np.ndarray, letter: float) -> np.ndarray:
@@ -273,9 +280,18 @@ def _settle(
     owner[y, x] = winner[number] + 1
 
 
-def _without_empty(owner: np.ndarray, ridges: list[Ridge]) -> Owned:
-    """Lines with too little ink to be writing are dropped, the others numbered anew."""
+def _without_empty(found: Components, owner: np.ndarray, ridges: list[Ridge]) -> Owned:
+    """Lines with too little ink to be writing, or too little in the form of letters, are dropped; others numbered anew."""
     ink = np.bincount(owner.ravel(), minlength=len(ridges) + 1)[1:]
-    real = np.array([count > 0.12 * ridge.letter**2 for count, ridge in zip(ink, ridges)], dtype=bool)
+    size = np.array([ridge.letter for ridge in ridges] or [1.0])
+    ys, xs = np.nonzero(owner)
+    piece, line = found.label[ys, xs] - 1, owner[ys, xs] - 1
+    width, height = found.size[piece, 0], found.size[piece, 1]
+    formed = (height > 0.4 * size[line]) & (height < 4 * size[line]) & (width < 8 * size[line])
+    letters = np.bincount(line[formed], minlength=len(ridges))
+    real = np.array(
+        [count > 0.12 * r.letter**2 and of > FORMED * count for count, of, r in zip(ink, letters, ridges, strict=True)],
+        dtype=bool,
+    )
     number = np.concatenate(([0], np.where(real, np.cumsum(real), 0))).astype(np.int32)
-    return Owned(number[owner], [ridge for ridge, there in zip(ridges, real) if there])
+    return Owned(number[owner], [ridge for ridge, there in zip(ridges, real, strict=True) if there])

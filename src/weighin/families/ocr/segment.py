@@ -8,6 +8,7 @@ from scipy import ndimage
 from weighin.families.ocr import deskew, layout, ridges
 
 WORKING = 2200  # pixels of the longer side on which lines are looked for
+MANY = 60  # pieces of ink: fewer do not say which way lines run
 MARGIN = 0.12  # of a letter's height, left around a line
 
 
@@ -23,7 +24,10 @@ class LineBox:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A page taken apart: ``shape`` of the page as it came, ``level`` of the page as it was turned, lines as read."""
+    """A page taken apart: ``shape`` of the page as it came, ``level`` of the page as it was turned, lines as read.
+
+    ``angle``: degrees by which its lines lean, counter-clockwise; near 180 upside down, near 90 on its side.
+    """
 
     shape: tuple[int, int]
     level: tuple[int, int]
@@ -49,20 +53,33 @@ def sheet(grey: np.ndarray) -> Sheet:
     """The same with what was done to the page."""
     flat = deskew.flattened(grey)
     step = max(1, -(-max(grey.shape) // WORKING))
-    angle = deskew.angle_of(_letters_only(deskew.ink_of(deskew.reduced(flat, step))))
-    level = deskew.levelled(flat, angle)
+    ink, pieces = _letters_only(deskew.ink_of(deskew.reduced(flat, step)))
+    lean = 0.0
+    if pieces >= MANY and deskew.on_its_side(ink):
+        flat, ink, lean = np.rot90(flat), np.rot90(ink), -90.0
+    angle = deskew.angle_of(ink)
+    level, lean = deskew.levelled(flat, angle), lean + angle
     ink = deskew.ink_of(deskew.reduced(level, step))
-    return Sheet(grey.shape[:2], level.shape[:2], angle, _lines(level, ink, step))
+    if _upside_down(ink):
+        level, lean = np.rot90(level, 2), lean + 180
+        ink = deskew.ink_of(deskew.reduced(level, step))
+    return Sheet(grey.shape[:2], level.shape[:2], lean, _lines(np.ascontiguousarray(level), ink, step))
 
 
-def _letters_only(ink: np.ndarray) -> np.ndarray:
-    """Ink without what would mislead: dirt, pictures, a desk."""
+def _upside_down(ink: np.ndarray) -> bool:
     found = layout.components(ink)
     letter = layout.letter_height(found, ink.shape)
-    keep = (
-        np.concatenate(([False], layout.writing(found, letter, ink.shape))) if letter else np.zeros(len(found.area) + 1, bool)
-    )
-    return keep[found.label]
+    width, height = found.size[:, 0], found.size[:, 1]
+    letters = (height > 0.7 * letter) & (height < 1.3 * letter) & (width > 0.4 * letter) & (width < 3 * letter)
+    return deskew.upside_down(found.label, found.box[letters])
+
+
+def _letters_only(ink: np.ndarray) -> tuple[np.ndarray, int]:
+    """Ink without what would mislead (dirt, pictures, a desk), and of how many pieces it is."""
+    found = layout.components(ink)
+    letter = layout.letter_height(found, ink.shape)
+    keep = layout.writing(found, letter, ink.shape) & (letter > 0)
+    return np.concatenate(([False], keep))[found.label], int(keep.sum())
 
 
 def _lines(level: np.ndarray, ink: np.ndarray, step: int) -> list[LineBox]:

@@ -24,7 +24,7 @@ header { padding: .7em 1.2em; background: #fff; border-bottom: 1px solid #ccc; p
 header b { margin-right: 1em; } mark { padding: 0 .15em; border-radius: .2em; color: inherit; }
 .key { margin-right: 1em; } .some { background: #ffe9a8; } .much { background: #ffc2b3; }
 section { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1.2em; padding: 1.2em; }
-figure { margin: 0; position: relative; align-self: start; } figure svg { width: 100%; height: auto; display: block;
+figure { margin: 0; position: sticky; top: 4em; align-self: start; } figure svg { width: 100%; height: auto; display: block;
  background: #fff; box-shadow: 0 1px 4px #0003; }
 article { background: #fff; padding: 1em 1.6em; box-shadow: 0 1px 4px #0003; } article p { margin: 0 0 1em; }
 h2 { font-size: 1em; color: #666; margin: 0 0 .6em; } polygon { fill: transparent; stroke: none; }

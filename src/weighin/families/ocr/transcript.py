@@ -69,7 +69,7 @@ def page_of(named: Sequence[tuple[str, Reading]]) -> PageText | None:
         return None
     found = [(reading, reading.source) for _, reading in named if reading.source is not None and any(reading.source.box)]
     lines = tuple(_line(reading, place) for reading, place in found if reading.text)
-    angle = found[0][1].angle if found else 0.0
+    angle = -found[0][1].angle if found else 0.0
     note = "" if found else named[0][0]
     return PageText(first.page, first.page_size, first.dpi, angle, note, lines)
 
@@ -109,7 +109,7 @@ def line_size(place: Place) -> tuple[float, float]:
 def _corners(place: Place, ends: tuple[float, float]) -> Corners:
     """Corners on the page of a word that reaches from ``ends[0]`` to ``ends[1]`` on the level line."""
     wide, high = line_size(place)
-    slope = np.deg2rad(place.angle)
+    slope = np.deg2rad(-place.angle)  # what was turned back
     turn = np.array([[np.cos(slope), -np.sin(slope)], [np.sin(slope), np.cos(slope)]])
     x0, x1 = (min(max(x, 0.0), wide) - wide / 2 for x in ends)
     points = np.array([(x0, -high / 2), (x1, -high / 2), (x1, high / 2), (x0, high / 2)])
