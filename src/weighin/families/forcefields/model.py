@@ -191,14 +191,17 @@ class PaiNN(nn.Module):
 
     def _back(self, gs: Tensor, edges: Edges, unit: Tensor, kept: list[Any]) -> tuple[Tensor, Tensor]:
         """Gradients of basis [..., radial] and unit [..., 3] from that of the last scalars."""
-        found, gv = [], None
+        gv = by_basis = by_unit = None
         for k in reversed(range(len(kept))):
             interaction, mixing = self.interactions[k], self.mixings[k]
             of_edges, of_atoms = kept[k]
             by_s, by_v = mixing.back(gs, gv, of_atoms)  # type: ignore[operator]
             gs, gv = gs + by_s, by_v if gv is None else gv + by_v
-            found.append(interaction.back(gs, gv, edges, unit, of_edges))  # type: ignore[operator]
+            basis, turn = interaction.back(gs, gv, edges, unit, of_edges)  # type: ignore[operator]
+            by_basis = basis if by_basis is None else by_basis + basis
+            by_unit = turn if by_unit is None else by_unit + turn
             if k:
                 by_s, by_v = interaction.back_nodes(gs, gv, edges, unit, of_edges)  # type: ignore[operator]
                 gs, gv = gs + by_s, gv + by_v
-        return torch.stack([b for b, _ in found]).sum(0), torch.stack([u for _, u in found]).sum(0)
+        assert by_basis is not None and by_unit is not None  # there is at least one interaction
+        return by_basis, by_unit
