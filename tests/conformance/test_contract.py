@@ -35,7 +35,14 @@ def equal(one, two):
     """Whether two batches hold the same tensors."""
     first, second = tensors_of(one), tensors_of(two)
     assert first, "a batch is a dataclass of tensors"
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+    return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)
+
+
+def same(one, two):
+    """Equal to the bit; what is not there (NaN) must be missing in both."""
+    if not one.is_floating_point():
+        return torch.equal(one, two)
+    return torch.equal(one.isnan(), two.isnan()) and torch.equal(one.nan_to_num(), two.nan_to_num())
 
 
 @pytest.fixture(scope="session")

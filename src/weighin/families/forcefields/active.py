@@ -23,7 +23,7 @@ from weighin.families.forcefields.committee import Committee, calibration
 from weighin.families.forcefields.dynamics import MdDials, moving, prepared
 from weighin.families.forcefields.labelling import FRAMES
 from weighin.families.forcefields.labels import Labels
-from weighin.families.forcefields.molecules import rattled
+from weighin.families.forcefields.molecules import inchikey, rattled
 from weighin.families.forcefields.starts import Named
 from weighin.families.forcefields.store import Frame, Frames
 from weighin.families.forcefields.teachers import Teacher
@@ -76,7 +76,7 @@ def acquire(
         teachers.acceptable(atoms, teacher)
     sweep(out)
     _same(out, [dials.model_dump(mode="json"), [_key(named) for named in starts], models])
-    pool = _pool(starts, predictors, dials, out, say)
+    pool = _pool([(name, _grouped(atoms)) for name, atoms in starts], predictors, dials, out, say)
     order = ranked(pool, dials)
     labelled, counts = _labelled([pool[place] for place in order], dials, teacher, out, say)
     notes = {"teacher": teacher.name, "version": teacher.version, "conservative": teacher.conservative, **counts}
@@ -201,7 +201,7 @@ def _chunk(candidates: Sequence[Candidate], most: int, most_force: float, teache
         if np.linalg.norm(labels.forces, axis=1).max() > most_force:
             notes["absurd"] += 1
             continue
-        group = str(one.atoms.info.get("group", one.atoms.get_chemical_formula()))
+        group = str(one.atoms.info["group"])
         kept.append(Frame(one.atoms, labels, group, one.name, f"{one.temperature:g}K", one.temperature))
     return store.pack(kept, notes)
 
@@ -228,6 +228,13 @@ def _same(out: Path, asked: Any) -> None:
 def _key(named: Named) -> Any:
     name, atoms = named
     return [name, atoms.numbers.tolist(), atoms.positions.tolist(), atoms.cell.array.tolist(), atoms.pbc.tolist()]
+
+
+def _grouped(atoms: Atoms) -> Atoms:
+    """With the molecule as its group, as labelled sets have it: splits must not tear a molecule that is in both."""
+    frame = atoms.copy()
+    frame.info.setdefault("group", inchikey(atoms))
+    return frame
 
 
 def _at(atoms: Atoms, positions: np.ndarray) -> Atoms:

@@ -21,7 +21,7 @@ _RECIPE = Recipe(
 TINY = Forceful(
     name="tiny",
     about="PaiNN of 64 channels and 2 interactions",
-    model=ForceModel(),
+    model=ForceModel(zbl=True),  # teachers' structures do not show what atoms do that nearly touch
     recipe=_RECIPE,
     predict=ForcePredict(),
 )
@@ -41,7 +41,6 @@ NANO = ULTRA_TINY.but(
     **{
         "model.width": 16,
         "model.radial": 8,
-        "model.zbl": True,  # so few structures do not teach it that atoms repel
         "recipe.data": "synthetic",
         "recipe.cpu_minutes": None,
         "recipe.steps": 300,
@@ -57,7 +56,7 @@ _SOURCE = LossDials(form="mse", energy=1e-3, force=100.0, angular=10.0)  # 1 / 1
 def _source(name: str, size: Forceful) -> Forceful:
     """The distiller's layers at the size of ours."""
     about = f"the distiller's own {name}: messages from lengths alone, a learned matrix over x, y and z"
-    changes = {"model.net": "source", "model.loss": _SOURCE.model_dump(mode="json"), "model.turn": True}
+    changes = {"model.net": "source", "model.zbl": False, "model.loss": _SOURCE.model_dump(mode="json"), "model.turn": True}
     return size.but(f"source-{name}", about, **changes)
 
 
