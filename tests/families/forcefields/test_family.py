@@ -33,7 +33,7 @@ def test_answers_can_be_read(tmp_path):
 def test_files_become_extended_xyz(tmp_path):
     path = tmp_path / "frames.xyz"
     write(path, [ethanol(), ethanol(1)])
-    named = FAMILY.expand(path)
+    (named,) = FAMILY.expand(path)
     answers = predictor(tmp_path)([atoms for _, atoms in named])
     (written,) = FAMILY.save_answers(path, list(zip([n for n, _ in named], answers)), tmp_path)
     again = read(written, ":")
@@ -41,7 +41,7 @@ def test_files_become_extended_xyz(tmp_path):
     np.testing.assert_allclose(again[1].get_forces(), answers[1].forces, atol=1e-6)
     single = tmp_path / "one.xyz"
     write(single, ethanol())
-    ((name, atoms),) = FAMILY.expand(single)
+    (((name, atoms),),) = FAMILY.expand(single)
     assert name == "" and len(FAMILY.save_answers(single, [(name, answers[0])], tmp_path)) == 1 and len(atoms) == 9
 
 

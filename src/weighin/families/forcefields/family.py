@@ -134,15 +134,15 @@ class ForceFields(Family[Atoms, Labels, Evaluation]):
         """What the trivial predictor scores."""
         return metrics.notes(examples)
 
-    def expand(self, path: Path) -> Sequence[tuple[str, Atoms]]:
-        """Every frame of a file: also of a single one, so that its answer is written as extxyz, too."""
-        return readers.expand(path) or [("", readers.read(path.read_bytes()))]
+    def expand(self, path: Path) -> Sequence[Sequence[tuple[str, Atoms]]]:
+        """Every frame of a file, as one group: also of a single one, so that its answer is written as extxyz, too."""
+        return [readers.expand(path) or [("", readers.read(path.read_bytes()))]]
 
     def save_answers(self, path: Path, named: Sequence[tuple[str, Evaluation]], out: Path) -> Sequence[Path]:
         """The structures of ``path`` with energies, forces and stress, as extxyz."""
         from weighin.families.forcefields import answers
 
-        return answers.save(path, [atoms for _, atoms in self.expand(path)], [y for _, y in named], out)
+        return answers.save(path, [atoms for _, atoms in self.expand(path)[0]], [y for _, y in named], out)
 
     def tools(self) -> Tools:
         """Relaxation, dynamics, the largest timestep, active learning, labelling, metatomic."""

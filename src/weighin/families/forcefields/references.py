@@ -50,7 +50,7 @@ class References:
         """Rows int64 [n] of the model's table. Raises InputError that names an element which training did not have."""
         rows = self._rows[np.minimum(atoms.numbers, len(self._rows) - 1)]
         if rows.min(initial=0) < 0:
-            strange = sorted({atoms.symbols[int(i)] for i in np.flatnonzero(rows < 0)})
+            strange = sorted({str(atoms.symbols[int(i)]) for i in np.flatnonzero(rows < 0)})
             came = f"{atoms.get_chemical_formula()} holds {', '.join(strange)}, which training did not have"
             raise InputError(came, f"This model knows {', '.join(self.symbols)}", "Train on structures with it")
         return rows
