@@ -201,6 +201,15 @@ def test_weights_that_would_be_unpickled_are_none(tmp_path):
     assert bases.why_not(str(folder))
 
 
+def test_a_base_that_could_be_trained_but_not_read_is_refused_before_anything_else(tmp_path):
+    from transformers import LlavaConfig
+
+    folder = tiny_vlm.save(tmp_path / "base")
+    LlavaConfig().save_pretrained(folder)
+    with pytest.raises(ConfigError, match=r"kind llava.*qwen2_vl, qwen2_5_vl"):
+        vlm.build(VlmModel(base=str(folder)))
+
+
 def test_the_known_configuration_is_counted_without_asking_anybody(monkeypatch):
     """The public numbers of Qwen2.5-VL-3B-Instruct: 3,754,622,976 weights, as its model card's files hold."""
     monkeypatch.setattr(bases, "folder_of", lambda base: None)

@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLImageProcessorPil
+from transformers import (
+    AutoModelForImageTextToText,
+    Qwen2_5_VLConfig,
+    Qwen2Tokenizer,
+    Qwen2VLConfig,
+    Qwen2VLImageProcessorPil,
+)
 
 LOUD = 0.3  # standard deviation of the weights: with the usual 0.02 a model of this size answers the same to everything
 VISION = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
@@ -36,8 +42,8 @@ def tokenizer(pad: bool = True) -> Qwen2Tokenizer:
     return made
 
 
-def configuration(words: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
-    """Two layers each, four heads over two for keys, windows of two by two merged patches."""
+def configuration(words: Qwen2Tokenizer, windows: bool = True) -> Qwen2_5_VLConfig | Qwen2VLConfig:
+    """Two layers each, four heads over two for keys, windows of two by two merged patches; without: Qwen2-VL."""
     text = {
         "vocab_size": len(words),
         "hidden_size": 32,
@@ -64,24 +70,23 @@ def configuration(words: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
         "initializer_range": LOUD,
     }
     start, end, image, video = (int(str(words.convert_tokens_to_ids(token))) for token in VISION)
-    return Qwen2_5_VLConfig(
-        text_config=text,
-        vision_config=vision,
-        tie_word_embeddings=True,
-        vision_start_token_id=start,
-        vision_end_token_id=end,
-        image_token_id=image,
-        video_token_id=video,
-    )
+    tokens = {"vision_start_token_id": start, "vision_end_token_id": end, "image_token_id": image, "video_token_id": video}
+    if not windows:
+        eyes = {"embed_dim": 32, "hidden_size": 32, "depth": 2, "num_heads": 2, "patch_size": 4, "initializer_range": LOUD}
+        return Qwen2VLConfig(text_config=text, vision_config=eyes, tie_word_embeddings=True, **tokens)  # type: ignore[arg-type]
+    return Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens)  # type: ignore[arg-type]
 
 
-def save(folder: Path, seed: int = 0, pad: bool = True) -> Path:
+def save(folder: Path, seed: int = 0, pad: bool = True, windows: bool = True) -> Path:
     """Writes the model as ``save_pretrained`` does, and what the processor is made of."""
     words = tokenizer(pad)
     torch.manual_seed(seed)
-    Qwen2_5_VLForConditionalGeneration(configuration(words)).save_pretrained(folder)
+    AutoModelForImageTextToText.from_config(configuration(words, windows)).save_pretrained(folder)
     words.save_pretrained(folder)
     eyes = Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, size={"shortest_edge": 8 * 8, "longest_edge": 8 * 8 * 64})
-    written = eyes.to_dict() | {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    written = eyes.to_dict() | {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": "Qwen2_5_VLProcessor" if windows else "Qwen2VLProcessor",
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(written))
     return folder

@@ -3,14 +3,14 @@
 import copy
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from weighin.core.errors import MissingError
+from weighin.core.errors import ConfigError, MissingError
 from weighin.core.files import hash_json, hash_path
 
 QWEN = "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -119,6 +119,15 @@ def configuration(base: str) -> Any:
     if base not in KNOWN:
         raise MissingError(f"The configuration of {base} is not here", f"Known without it: {', '.join(KNOWN)}", _hint(base))
     return AutoConfig.for_model(**copy.deepcopy(KNOWN[base]))  # it changes the parts that it is given
+
+
+def check_kind(base: str, kinds: Sequence[str]) -> None:
+    """Raises ConfigError for a base of a kind that can be trained but not read, before anything is loaded."""
+    kind = configuration(base).model_type
+    if kind not in kinds:
+        raise ConfigError(
+            f"{base} is a model of kind {kind}", f"Those that can be read are {', '.join(kinds)}", "Set model.vlm.base"
+        )
 
 
 def skeleton(base: str) -> nn.Module:

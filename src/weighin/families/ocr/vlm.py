@@ -28,6 +28,7 @@ def build(model: VlmModel) -> Vlm:
     if torch.get_default_device().type == "meta":
         return _counted(model.model_dump_json())
     folder = bases.fetched(model.base)
+    bases.check_kind(model.base, vlm_parts.KINDS)
     return Vlm(bases.load(folder, getattr(torch, model.dtype)), bases.hash_of(folder), model.lora)
 
 
@@ -35,6 +36,7 @@ def build(model: VlmModel) -> Vlm:
 def _counted(settings: str) -> Vlm:
     """Without weights, from the model's JSON; kept, as nobody can change what is not there."""
     model = VlmModel.model_validate_json(settings)
+    bases.check_kind(model.base, vlm_parts.KINDS)
     return Vlm(bases.skeleton(model.base), "00" * 32, model.lora)
 
 

@@ -1,7 +1,7 @@
 """A vision-language model as two pure functions: the image's features, and one step of the decoder with its cache.
 
-Written for Qwen2.5-VL (https://arxiv.org/abs/2502.13923), over the base's own layers. The stock vision tower splits its
-sequence by lengths that it reads out of tensors, which no exporter can follow: here the same attention is a mask.
+Written for Qwen2-VL and Qwen2.5-VL (https://arxiv.org/abs/2502.13923), over the base's own layers. The stock vision tower
+splits its sequence by lengths that it reads out of tensors, which no exporter can follow: here the same attention is a mask.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from weighin.core.family import Part
 
+KINDS = ("qwen2_vl", "qwen2_5_vl")  # of bases, as their configurations say
 START = 1  # entries of an empty cache: zeros that nothing attends to, as some runtimes cannot hold empty tensors
 
 
@@ -31,8 +32,9 @@ class Eye(nn.Module):
         angles = visual.rotary_pos_emb(x, places.reshape(-1, 2))  # cosine and sine, [P, C / heads] each
         window = windows.reshape(-1)
         near = window[:, None] == window[None, :]  # [P, P]
+        full = getattr(visual, "fullatt_block_indexes", range(len(visual.blocks)))  # Qwen2-VL has no windows
         for number, block in enumerate(visual.blocks):
-            mask = None if number in visual.fullatt_block_indexes else near
+            mask = None if number in full else near
             x = x + _attend(block.attn, block.norm1(x), angles, mask)
             x = x + block.mlp(block.norm2(x))
         return (visual.merger(x),)

@@ -19,6 +19,8 @@ from weighin.families.ocr.line import Line, Reading, Word, checked
 from weighin.families.ocr.vlm_parts import START
 from weighin.families.ocr.vlm_use import Generation
 
+ENDLESS = 2**20  # patches; wider than any image
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -34,11 +36,12 @@ class Shape:
 
     @classmethod
     def of(cls, config: Any, more_stops: Sequence[int]) -> "Shape":
-        """From the base's configuration (Qwen2.5-VL's names)."""
+        """From the base's configuration (Qwen's names)."""
         text, eyes = config.text_config, config.vision_config
         width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         stops = text.eos_token_id if isinstance(text.eos_token_id, list) else [text.eos_token_id]
-        window = eyes.window_size // eyes.spatial_merge_size // eyes.patch_size * eyes.spatial_merge_size
+        size = getattr(eyes, "window_size", None)  # pixels; Qwen2-VL has none, and looks everywhere
+        window = size // eyes.spatial_merge_size // eyes.patch_size * eyes.spatial_merge_size if size else ENDLESS
         known = frozenset(int(token) for token in (*stops, *more_stops) if token is not None)
         return cls(
             eyes.spatial_merge_size,

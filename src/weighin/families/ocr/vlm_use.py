@@ -11,7 +11,7 @@ from weighin.families.ocr.bases import QWEN
 class VlmModel(Settings):
     """A base and the adapters that are trained on it."""
 
-    base: str = Field(default=QWEN, description="on the hub, or a folder as save_pretrained writes it")
+    base: str = Field(default=QWEN, description="on the hub, or a folder as save_pretrained writes it; Qwen2-VL or 2.5-VL")
     rank: int = Field(default=32, gt=0)
     alpha: float = Field(default=64, gt=0, description="an adapter's product is scaled by alpha / rank")
     targets: tuple[str, ...] = Field(default=("q_proj", "v_proj"), min_length=1, description="names of linear layers")
