@@ -173,6 +173,63 @@ def glyphs_speed() -> str:
     return about + table(["variant @ runtime", *heads], rows)
 
 
+FORCE_SCORES = ("force_mae", "force_rmse", "force_cosine", "energy_mae_per_atom", "stress_mae", "train_cpu_minutes")
+
+
+def _force_sets(*names: str) -> str:
+    """Reports under docs/evidence/forcefields, one table a set; a set that was not weighed is left out."""
+    blocks = []
+    for name in names:
+        path = EVIDENCE / "forcefields" / name / "report.json"
+        if not path.exists():
+            continue
+        report = json.loads(path.read_text(encoding="utf-8"))
+        shown = [c for c in report["candidates"] if c["status"] == "ok" and c["runtime"] == "torch"]
+        scores = [n for n in FORCE_SCORES if any(m["name"] == n for c in shown for m in c["measurements"])]
+        rows = [[c["variant"], *(_cell(c, n) for n in scores)] for c in shown]
+        trivial = report["notes"].get("trivial_force_mae")
+        about = f"\n`{name}`: {report['notes']['structures']} structures; no force at all scores {trivial:.3g} eV/A.\n"
+        blocks.append(table(["candidate", *(f"`{n}`" for n in scores)], rows) + about)
+    return "\n".join(blocks) or "Not measured yet.\n"
+
+
+def forcefields_equal() -> str:
+    """Every variant for the same CPU minutes."""
+    return _force_sets("equal-10", "equal-60")
+
+
+def forcefields_distilled() -> str:
+    """What a teacher's answers are worth."""
+    return _force_sets("distilled")
+
+
+def forcefields_published() -> str:
+    """rMD17, acetylacetone, Si and Mo."""
+    return _force_sets("rmd17-aspirin", "rmd17-ethanol", "rmd17-uracil", "acac-600K", "solid-Si", "solid-Mo")
+
+
+def forcefields_speed() -> str:
+    """Ours beside the peers, from benchmarks/forcefields_speed.py."""
+    path = EVIDENCE / "forcefields" / "speed.json"
+    if not path.exists():
+        return "Not measured yet.\n"
+    made = json.loads(path.read_text(encoding="utf-8"))
+    against = next(iter(made["against"].values()))
+    sizes = [str(n) for n in made["sizes"]]
+    rows = []
+    for name, system in against.items():
+        label = Path(name).name.replace("@", " @ ")
+        found = system["sizes"]
+        rows.append([label, *(f"{found[n]['cpu_ms']:.3g}" if n in found else "-" for n in sizes)])
+    fastest = [made["against"][made["fastest_peer"][n]] for n in sizes] if made["fastest_peer"] else []
+    for name in against:
+        if "@" in name and fastest:
+            ratios = [peer[name]["sizes"].get(n, {}).get("ratio") for n, peer in zip(sizes, fastest, strict=True)]
+            shown = [f"{r:.1f}x" if r else "-" for r in ratios]
+            rows.append([f"fastest peer / {Path(name).name.replace('@', ' @ ')}", *shown])
+    return table(["system", *(f"{n} atoms" for n in sizes)], rows)
+
+
 def example() -> str:
     """docs/example.py and what it printed when `make docs` last ran it with --run."""
     code = (ROOT / "docs" / "example.py").read_text(encoding="utf-8")
@@ -182,6 +239,7 @@ def example() -> str:
 
 
 PARTS = (families, variants, runtimes, recipe, commands, measured, example, glyphs_quality, glyphs_context, glyphs_speed)
+PARTS += (forcefields_equal, forcefields_distilled, forcefields_published, forcefields_speed)
 MAKERS: dict[str, Callable[[], str]] = {f.__name__: f for f in PARTS}
 
 
