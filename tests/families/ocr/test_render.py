@@ -7,7 +7,8 @@ from weighin.core.errors import DataError
 from weighin.families.ocr import damage, degrade, fonts
 from weighin.families.ocr.alphabet import ODIA
 from weighin.families.ocr.fonts import Face
-from weighin.families.ocr.render import Type, can_set, set_line, trimmed
+from weighin.families.ocr.render import Type, set_line, trimmed
+from weighin.families.ocr.typeset import Press
 
 FACES = fonts.faces(ODIA)
 OTHERS = fonts.companions(ODIA.extra)
@@ -44,7 +45,7 @@ def test_what_the_font_lacks_a_companion_draws():
     poor = next((face for face in FACES if "," not in face.coverage), None)
     if poor is None or not OTHERS:
         pytest.skip("every font here has a comma")
-    assert can_set("କ, 25%", poor, OTHERS) and not can_set("କ, 25%", poor, ())
+    assert Press(ODIA, (poor,), OTHERS).can("କ, 25%") and not Press(ODIA, (poor,), ()).can("କ, 25%")
     assert line("କ, ଖ", poor).shape[1] > line("କ ଖ", poor).shape[1]
 
 

@@ -1,6 +1,6 @@
 """Setting a line of text in a font: raqm orders vowel signs and makes conjuncts; what the font lacks, a companion draws."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from weighin.core.errors import DataError
 from weighin.families.ocr.fonts import Face
 
-_SILENT = frozenset("\u200c\u200d")  # drawn by no font, kept beside the character they change
+SILENT = frozenset("\u200c\u200d")  # drawn by no font, kept beside the character they change
 PAPER = 255
 
 
@@ -23,11 +23,6 @@ class Type:
     space: float = 1.0  # width of a space, of the font's own
     stroke: float = 0.0  # pixels added around every stroke
     language: str = "or"
-
-
-def can_set(text: str, face: Face, others: Sequence[Face]) -> bool:
-    """Whether every character is in the face or in one of the others."""
-    return all(c in _SILENT or c == " " or c in face.coverage or any(c in o.coverage for o in others) for c in text)
 
 
 def set_line(text: str, how: Type) -> np.ndarray:
@@ -66,7 +61,7 @@ def _pieces(text: str, how: Type) -> Iterator[tuple[str, Face]]:
             yield " ", how.face
         run, current = "", how.face
         for character in word:
-            face = current if character in _SILENT else _face_for(character, how)
+            face = current if character in SILENT else _face_for(character, how)
             if run and face is not current:
                 yield run, current
                 run = ""

@@ -231,6 +231,12 @@ def number(alphabet: Alphabet, rng: np.random.Generator) -> str:
     return forms[int(rng.integers(len(forms)))].format(*draw)
 
 
+def latin_word(rng: np.random.Generator) -> str:
+    """A made-up word of Latin letters, as they stand between words of the script: small, capital, or with one capital."""
+    word = "".join(chr(ord("a") + int(k)) for k in rng.integers(0, 26, int(rng.integers(1, 9))))
+    return (word, word.capitalize(), word.upper())[int(rng.integers(3))]
+
+
 def made_word(alphabet: Alphabet, rng: np.random.Generator) -> str:
     """One to five syllables: every consonant, conjunct, sign and final of the alphabet comes up."""
     return "".join(_syllable(alphabet, rng, first=k == 0) for k in range(int(rng.integers(1, 6))))

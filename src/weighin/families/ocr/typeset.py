@@ -10,8 +10,8 @@ from weighin.families.ocr import damage
 from weighin.families.ocr.alphabet import Alphabet
 from weighin.families.ocr.fonts import Face
 from weighin.families.ocr.line import Line
-from weighin.families.ocr.render import Type, can_set, set_line
-from weighin.families.ocr.text import made_word, marked, number
+from weighin.families.ocr.render import SILENT, Type, set_line
+from weighin.families.ocr.text import latin_word, made_word, marked, number
 
 CONDITIONS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "clean": damage.clean,
@@ -48,8 +48,14 @@ class Press:
         return "".join(letters[int(k)] for k in rng.integers(0, len(letters), int(rng.integers(2, 9))))
 
     def can(self, text: str) -> bool:
-        """Whether any text of these characters can be set in every face."""
-        return all(can_set(text, face, self.others) for face in self.faces)
+        """Whether every character of a text can be set in every face."""
+        return self._drawable.issuperset(text)
+
+    @cached_property
+    def _drawable(self) -> frozenset[str]:
+        """Characters that every face has, or a companion for it."""
+        helped = SILENT.union(" ", *(face.coverage for face in self.others))
+        return frozenset.intersection(*(helped | face.coverage for face in self.faces))
 
 
 class Typeset(Line):
@@ -96,7 +102,7 @@ def salad(press: Press, letters: int, rng: np.random.Generator) -> str:
             # frequent words first (the list is sorted), rare ones not never: log-uniform rank
             word = press.words[int(len(press.words) ** rng.random()) - 1]
         elif draw < 0.75:
-            word = number(press.alphabet, rng)
+            word = number(press.alphabet, rng) if draw < 0.7 else latin_word(rng)
         else:
             word = made_word(press.alphabet, rng)
         found.append(marked(word, rng))

@@ -53,7 +53,7 @@ NANO = TINY.but(
         "model.longest": 8,
         "model.wear": 0.2,
         "recipe.cpu_minutes": None,
-        "recipe.steps": 400,
+        "recipe.steps": 500,
         "recipe.batch": 16,
         "recipe.lr": 5e-3,
         "recipe.ema": None,
