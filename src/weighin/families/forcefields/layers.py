@@ -55,6 +55,10 @@ class TwoLayers(nn.Module):
         """[..., out] -> [..., into]."""
         return ((g @ self.outer.weight) * slope) @ self.inner.weight
 
+    def uphill(self, slope: Tensor) -> Tensor:
+        """The gradient of a single output: ``back`` of ones, which Inductor (torch 2.13) computes wrongly."""
+        return (self.outer.weight * slope) @ self.inner.weight
+
 
 class Bessel(nn.Module):
     """sqrt(2 / c) sin(n pi d / c) / d times the envelope, for n = 1 ... ``size`` (Gasteiger et al. 2020)."""

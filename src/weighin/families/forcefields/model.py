@@ -181,7 +181,7 @@ class PaiNN(nn.Module):
             s, v = s + scalar, v if vector is None else v + vector
             kept.append((of_edges, of_atoms))
         energies, slope = self.head.keep(s)
-        gs = self.head.back(self.scale.expand(energies.shape), slope)  # [n, width]
+        gs = self.head.uphill(slope) * self.scale  # [n, width]
         by_basis, by_unit = self._back(gs, edges, unit, kept)
         by_distance, energies = (by_basis * fall).sum(-1, keepdim=True), energies[:, 0] * self.scale
         if self.repulsion is not None:

@@ -107,7 +107,7 @@ class Head(nn.Module):
         gate = before.sigmoid()
         hidden = before * gate
         energies, slope = self.rest.keep(hidden)
-        g = self.rest.back(torch.ones_like(energies), slope)
+        g = self.rest.uphill(slope)
         return energies, (g * (gate + hidden * (1 - gate))) @ self.first.weight
 
 
