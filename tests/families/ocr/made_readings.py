@@ -7,7 +7,7 @@ from weighin.families.ocr.line import Hypothesis, Letter
 
 
 def spoken(text, sure=0.999, doubts=(), frames=3):
-    """Scores that say ``text``: a letter ``frames`` frames, then a blank; ``doubts`` are (place, other character, how likely)."""
+    """Scores that say ``text``: a letter ``frames`` frames, then a blank; ``doubts``: (place, other character, how likely)."""
     rows = []
     doubted = {place: (other, p) for place, other, p in doubts}
     for place, character in enumerate(text):

@@ -70,6 +70,16 @@ def test_damage_is_a_function_of_the_generator_and_keeps_ink(hurt):
         assert 0.3 < first.shape[1] / first.shape[0] / (pixels.shape[1] / pixels.shape[0]) < 2.5
 
 
+def test_cuts_of_a_face():
+    pixels = line("ଗୋବରା ଜେନା", size=48)
+    narrow, slanted = damage.cut(pixels, "narrow"), damage.cut(pixels, "slanted")
+    assert damage.cut(pixels, "upright") is pixels and len(narrow) == len(slanted) == len(pixels)
+    assert narrow.shape[1] == int(pixels.shape[1] * damage.NARROW)
+    ink = [np.average(np.arange(part.shape[1]), weights=255 - part.mean(0)) for part in (slanted[:15], slanted[-15:])]
+    straight = [np.average(np.arange(part.shape[1]), weights=255 - part.mean(0)) for part in (pixels[:15], pixels[-15:])]
+    assert ink[0] - ink[1] > straight[0] - straight[1] + 3, "an italic leans to the right"
+
+
 def test_tiny_pictures_survive():
     for shape in ((1, 1), (1, 300), (300, 1), (2, 2)):
         for seed in range(6):

@@ -11,6 +11,20 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 Grey = np.ndarray  # uint8 [h, w], black ink on white
+SLANT = 0.2  # of an italic
+NARROW = 0.78  # of a condensed face
+CUTS = {"upright": 0.7, "slanted": 0.15, "narrow": 0.15}  # shares of test lines
+
+
+def cut(pixels: Grey, how: str) -> Grey:
+    """``slanted`` as an italic, ``narrow`` as a condensed face, or ``upright`` as it is. -> uint8 [h, w']"""
+    if how == "upright":
+        return pixels
+    height, width = pixels.shape
+    terms = (1.0, SLANT, -SLANT * height, 0.0, 1.0, 0.0) if how == "slanted" else (1 / NARROW, 0.0, 0.0, 0.0, 1.0, 0.0)
+    out = width + int(SLANT * height) + 1 if how == "slanted" else max(1, int(width * NARROW))
+    image = Image.fromarray(pixels)
+    return np.asarray(image.transform((out, height), Image.Transform.AFFINE, terms, Image.Resampling.BICUBIC, fillcolor=255))
 
 
 def clean(pixels: Grey, rng: np.random.Generator) -> Grey:
@@ -20,9 +34,9 @@ def clean(pixels: Grey, rng: np.random.Generator) -> Grey:
 
 
 def degraded(pixels: Grey, rng: np.random.Generator) -> Grey:
-    """Two to four damages of the ten, after each other. -> uint8 [h', w']"""
+    """Three to six damages of the ten, after each other. -> uint8 [h', w']"""
     image = Image.fromarray(clean(pixels, rng))
-    names = rng.permutation(len(_DAMAGES))[: int(rng.integers(2, 5))]
+    names = rng.permutation(len(_DAMAGES))[: int(rng.integers(3, 7))]
     for name in sorted(names):
         image = _DAMAGES[name](image, rng)
     return np.asarray(image)

@@ -11,7 +11,7 @@ import numpy as np
 from weighin.core.errors import DataError, WeighinError
 from weighin.core.family import Example, Split
 from weighin.core.files import hash_json, listing_hash
-from weighin.families.ocr import fonts
+from weighin.families.ocr import damage, fonts
 from weighin.families.ocr.alphabet import ALPHABETS, ODIA, Alphabet
 from weighin.families.ocr.alphabet import alphabet as alphabet_named
 from weighin.families.ocr.folders import examples_of, labelled_lines, labelled_table
@@ -20,7 +20,7 @@ from weighin.families.ocr.text import Corpus, Sentence, folder_corpus, share_of,
 from weighin.families.ocr.typeset import Press, Typeset, span
 
 log = logging.getLogger("weighin.ocr")
-MADE = 1  # raised when text, setting or splits change, so that runs of before are not taken for the same
+MADE = 2  # raised when text, setting or splits change, so that runs of before are not taken for the same
 KINDS = {
     "synthetic": "lines set in the system's fonts, of CLDR, message catalogues and made-up words; synthetic:bengali, ...",
     "rendered": "rendered:DIR, the same of the sentences in DIR (.tsv: source, document, sentence; .txt; .wordlist)",
@@ -65,8 +65,10 @@ class Rendered(Sequence[TextExample]):
         text = span(sentence.text, int(np.exp(rng.uniform(low, high))), rng)
         face = self._face(place, rng)
         condition = "degraded" if hurt else "clean"
-        kind = f"{condition}, {face.style}" + (", unseen" if face.design in self.unseen else "")
-        line = Typeset(text, face, condition, (12, place, hurt), press, sentence.text)
+        cut = "upright" if self.split == "train" else str(rng.choice(list(damage.CUTS), p=list(damage.CUTS.values())))
+        style = face.style if cut == "upright" else f"{face.style} {cut}"
+        kind = f"{condition}, {style}" + (", unseen" if face.design in self.unseen else "")
+        line = Typeset(text, face, (12, place, hurt), press, condition, cut, sentence.text)
         name = f"{sentence.group}/{place}" + ("" if self.split == "train" else f"-{condition}")
         return Example(name, sentence.group, line, press.alphabet.canonical(text), kind)
 

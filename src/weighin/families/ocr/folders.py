@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,10 +71,10 @@ def labelled_table(folder: Path) -> list[Labelled]:
     return found
 
 
-def _records(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def _records(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     text = read_text(table)
     if table.suffix == ".csv":
-        yield from enumerate(csv.DictReader(text.splitlines()), 2)
+        yield from enumerate(map(dict, csv.DictReader(text.splitlines())), 2)
         return
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

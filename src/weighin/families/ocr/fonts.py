@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
-import uharfbuzz as hb
+import uharfbuzz
 from PIL import ImageFont, features
 
 from weighin.core.errors import DataError, MissingError
 from weighin.families.ocr.alphabet import Alphabet
 
+hb: Any = uharfbuzz  # compiled, without types
 log = logging.getLogger("weighin.ocr")
 SUFFIXES = frozenset((".ttf", ".otf", ".ttc"))
 FOLDERS = (
@@ -109,7 +111,7 @@ def writes(face: Face, alphabet: Alphabet) -> bool:
     return halant is not None and all(set(row).isdisjoint((0, halant)) and len(row) < 3 for row in glyphs)
 
 
-def _shaped(font: hb.Font, text: str) -> list[int]:
+def _shaped(font: Any, text: str) -> list[int]:
     buffer = hb.Buffer()
     buffer.add_str(text)
     buffer.guess_segment_properties()

@@ -61,23 +61,33 @@ class Press:
 class Typeset(Line):
     """A line of made text; ``pixels`` sets it, always the same. ``sentence`` is what the text was taken from."""
 
-    def __init__(self, text: str, face: Face, condition: str, seed: Sequence[int], press: Press, sentence: str = "") -> None:
-        known = {"text": text, "face": face, "condition": condition, "seed": tuple(seed), "press": press}
+    def __init__(
+        self,
+        text: str,
+        face: Face,
+        seed: Sequence[int],
+        press: Press,
+        condition: str = "clean",
+        cut: str = "upright",
+        sentence: str = "",
+    ) -> None:
+        known = {"text": text, "face": face, "seed": tuple(seed), "press": press, "condition": condition, "cut": cut}
         self.__dict__.update(known, source=None, sentence=sentence or text)
 
     text: str
-    sentence: str
     face: Face
-    condition: str
     seed: tuple[int, ...]
     press: Press
+    condition: str
+    cut: str
+    sentence: str
 
     @cached_property
     def pixels(self) -> np.ndarray:  # type: ignore[override]
         """Grey uint8 [h, w]."""
         rng = np.random.default_rng(self.seed)
         how = self.press.type(self.face, rng, int(rng.integers(*SIZES)))
-        return CONDITIONS[self.condition](set_line(self.text, how), rng)
+        return CONDITIONS[self.condition](damage.cut(set_line(self.text, how), self.cut), rng)
 
 
 def span(text: str, letters: int, rng: np.random.Generator) -> str:
