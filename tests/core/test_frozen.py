@@ -45,7 +45,7 @@ def test_another_base_is_refused_by_its_hash(tmp_path):
         load_state(before, Head(1).state_dict(), tmp_path)
 
 
-@pytest.mark.parametrize("change", ["head.bias", BASE, "other"])
+@pytest.mark.parametrize("name", ["head.bias", BASE, "other"])
 def test_it_is_as_strict_as_any_other(tmp_path, name):
     """One name too few, or one too many."""
     state = Head(1).state_dict()
