@@ -88,7 +88,7 @@ def examples(data: str, split: Split) -> Sequence[TextExample]:
         folder = Path(where).expanduser()
         rows = labelled_lines(folder) if kind == "lines" else labelled_table(folder)
         return examples_of(rows, folder, alphabet_of(text for _, text in rows), split)
-    raise DataError(f"ocr knows no data {data!r}", f"{', '.join(KINDS)}; the last two with :DIR", "weighin data ocr lists them")
+    raise DataError(f"ocr knows no data {data!r}", f"{', '.join(KINDS)}; the last two with :DIR", "weighin families lists them")
 
 
 def press_of(data: str) -> tuple[Press, Corpus]:
