@@ -15,7 +15,8 @@ from weighin.families.ocr.line import Hypothesis, Scores
 from weighin.families.ocr.ngram import Ngrams
 
 FILE = "calibration.json"
-WEIGHED = 64  # lines that weight and bonus are fitted to at most
+WEIGHED = 40  # lines that weight and bonus are fitted to at most
+READABLE = 0.4  # edits a character: beyond it nothing is weighed
 WEIGHTS = (0.3, 0.8, 1.1)  # tried beside the usual one
 BONUSES = (0.0, 0.5, 1.5, 2.0)
 SPREADS = (0.7, 1.0, 1.5, 3.0, 4.5, 7.0, 10.0)
@@ -30,6 +31,14 @@ class Fitted:
     weight: float = 0.5
     bonus: float = 1.0
     spread: float = 2.0
+
+
+def readable(texts: Sequence[str], truth: Sequence[str]) -> bool:
+    """Whether lines are read well enough to weigh a language model on them."""
+    from rapidfuzz.distance import Levenshtein
+
+    edits = sum(Levenshtein.distance(text, wanted) for text, wanted in zip(texts, truth, strict=True))
+    return edits <= READABLE * sum(map(len, truth)) and bool(truth)
 
 
 def weights(scores: Sequence[Scores], truth: Sequence[str], alphabet: Alphabet, model: Ngrams) -> tuple[float, float]:

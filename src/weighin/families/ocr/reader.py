@@ -62,11 +62,13 @@ class Reader:
     def fit(self, scores: Sequence[Sequence[Scores]], truth: Sequence[str], model: Ngrams | None = None) -> Fitted:
         """Calibration for lines whose texts are known, joined by frames where each has several scores.
 
-        The temperature is for these dials, weight and bonus are for a beam with ``model``.
+        The temperature is for these dials, weight and bonus are for a beam with ``model``; they keep their usual values
+        where the network reads so little that a model would make up the text, and every beam is wide.
         """
         joined = [each[0] if len(each) == 1 else ensemble.mean(each) for each in scores]
-        warmth = confidence.fit(joined, [self.decoder(each)[0] for each in joined], truth, self.alphabet)
-        if model is None or not joined:
+        read = [self.decoder(each)[0] for each in joined]
+        warmth = confidence.fit(joined, read, truth, self.alphabet)
+        if model is None or not calibration.readable([best.text for best in read], truth):
             return Fitted(warmth)
         weighed = Fitted(warmth, *calibration.weights(joined, truth, self.alphabet, model))
         fused = Decoder(self.alphabet, Use(decoder="beam", language="fused"), model, weighed)
