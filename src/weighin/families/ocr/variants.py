@@ -9,7 +9,7 @@ from weighin.families.ocr.model import OcrModel
 from weighin.families.ocr.predict import Recogniser
 from weighin.families.ocr.use import Use
 
-_RECIPE = Recipe(cpu_minutes=40, batch=32, lr=3e-3, weight_decay=0.01, warmup=0.03, ema=0.999, precision="bf16", save_every=500)
+_RECIPE = Recipe(cpu_minutes=40, batch=16, lr=3e-3, weight_decay=0.01, warmup=0.03, ema=0.999, precision="bf16", save_every=500)
 
 LIGHT = Recogniser(
     name="light",
@@ -53,8 +53,8 @@ NANO = TINY.but(
         "model.longest": 8,
         "model.wear": 0.2,
         "recipe.cpu_minutes": None,
-        "recipe.steps": 500,
-        "recipe.batch": 16,
+        "recipe.steps": 900,
+        "recipe.batch": 8,
         "recipe.lr": 5e-3,
         "recipe.ema": None,
         "recipe.precision": "fp32",
