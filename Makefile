@@ -20,7 +20,7 @@ fonts:  ## a small set of Arabic and Latin fonts, where apt is at hand; the demo
 	@sh benchmarks/fonts.sh
 
 test: install  ## the tests: under ten minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: install  ## lint, format, types, floors, generated docs
 	$(BIN)/ruff check src tests benchmarks

@@ -11,6 +11,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 os.environ["WEIGHIN_PLUGINS"] = str(Path(__file__).parent / "plugins")
 
 
+def pytest_collection_modifyitems(items):
+    """With several processes (-n 2): a family's conformance in one, a file's tests in one, as they share what is trained."""
+    for item in items:
+        family = getattr(item, "callspec", None) and item.callspec.params.get("family")
+        item.add_marker(pytest.mark.xdist_group(str(family or item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path, monkeypatch):
     monkeypatch.setenv("WEIGHIN_RUNS", str(tmp_path / "runs"))

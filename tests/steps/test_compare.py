@@ -20,7 +20,7 @@ from weighin.steps.train import train
 
 NAMES = {
     "top1", "distance", "size_mb", "parameters", "train_minutes", "train_cpu_minutes", "latency_p50_ms", "latency_cpu_p50_ms",
-    "throughput_per_s", "cpu_ms_per_item", "peak_memory_mb", "cold_start_s",
+    "throughput_per_s", "cpu_ms_per_item", "peak_memory_mb", "cold_start_s", "quality_loss_pct",
 }  # fmt: skip
 FEW = {"recipe.steps": 2}
 
@@ -40,7 +40,7 @@ def test_every_candidate_is_a_row(compared):
 
 def test_every_figure_is_there_with_its_evidence(compared):
     for row in compared.report.candidates[:4]:
-        assert {m.name for m in row.measurements} - {"latency_p90_ms"} == NAMES
+        assert {m.name for m in row.measurements} - {"latency_p90_ms", "latency_p95_ms", "latency_p99_ms"} == NAMES
         for m in row.measurements:
             assert hash_path(compared.folder / "evidence" / m.evidence)[:16] == m.hashes["evidence"]
             assert (m.variant, m.runtime, m.data, m.family) == (row.variant, row.runtime, "synthetic", "points")
