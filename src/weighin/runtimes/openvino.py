@@ -53,8 +53,8 @@ class OpenVino(Runtime):
         ov = _openvino()
         program, shapes = trace(part, tape), _shapes(part, example(part, tape))
         try:
-            with hushed("torch"):
-                model = ov.convert_model(program)
+            with hushed("torch", "onnxscript", "root"):
+                model = _converted(program)
                 arguments = list(program.graph_signature.user_inputs)
                 used = [arguments.index(op.get_friendly_name()) for op in model.get_parameters()]  # it drops the rest
                 model.set_rt_info(",".join(map(str, used)), "weighin_inputs")
@@ -103,6 +103,21 @@ def _openvino() -> Any:
     import openvino
 
     return openvino
+
+
+def _converted(program: Any) -> Any:
+    """The program as an OpenVINO model with its inputs named as the program names them.
+
+    OpenVINO 2026 knows LSTM and GRU in TorchScript and ONNX only; an exported program it unrolls to the length of the tracing
+    input. So a recurrent one goes through ONNX.
+    """
+    ov = _openvino()
+    if not any(str(node.target).startswith(("aten.lstm", "aten.gru")) for node in program.graph.nodes):
+        return ov.convert_model(program)
+    names = list(program.graph_signature.user_inputs)
+    made = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, input_names=names)
+    assert made is not None
+    return ov.Core().read_model(made.model_proto.SerializeToString())
 
 
 def _shapes(part: Part, inputs: Inputs) -> list[list[int]]:
