@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export WEIGHIN_RUNS ?= runs
 OUT ?= report-glyphs
 
-.PHONY: demo test check fix docs bench fonts install clean
+.PHONY: demo test test-slow check fix docs bench fonts install clean
 
 install: $(VENV)/.installed
 
@@ -20,7 +20,10 @@ fonts:  ## a small set of Arabic and Latin fonts, where apt is at hand; the demo
 	@sh benchmarks/fonts.sh
 
 test: install  ## the tests: under ten minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+test-slow: install  ## those that compile for minutes, or read long documents
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 check: install  ## lint, format, types, floors, generated docs
 	$(BIN)/ruff check src tests benchmarks
